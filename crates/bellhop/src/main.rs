@@ -1,0 +1,2 @@
+//! The one binary: a thin command line over the libraries.
+fn main() {}

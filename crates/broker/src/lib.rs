@@ -1,0 +1,1 @@
+//! The only crate that speaks AMQP: topology, supervised connections, confirmed publishing, bounded consuming, settling.

@@ -1,0 +1,53 @@
+//! Vocabulary and decisions of Bellhop: what an event, a webhook, an attempt and a verdict are.
+//!
+//! Nothing here does I/O, awaits, reads a clock or draws randomness; the moment and the random bytes arrive as
+//! arguments, so every decision can be tabled, property-tested and replayed.
+
+pub mod limits;
+
+mod mode;
+pub use mode::{Mode, ModeError};
+
+mod id;
+pub use id::{CopyToken, DeliveryId, EventId, IdError, OrganisationId, WebhookId};
+
+mod event_type;
+pub use event_type::{EventType, EventTypeError, KNOWN_EVENT_TYPES};
+
+mod event;
+pub use event::{Event, EventError, EventLabels};
+
+mod payload;
+pub use payload::{Expansion, ExpansionError, Payload, PayloadError};
+
+mod endpoint_url;
+pub use endpoint_url::{EndpointUrl, EndpointUrlError};
+
+mod secret;
+pub use secret::{Secret, SecretError};
+
+mod signature;
+pub use signature::{Signature, SignatureError, Signer, verify};
+
+mod webhook;
+pub use webhook::{DisabledReason, Subscription, UnknownReason, Webhook, WebhookStatus};
+
+mod attempt;
+pub use attempt::{Attempt, AttemptError, Series};
+
+mod retry_after;
+pub use retry_after::{Malformed, parse_retry_after};
+
+mod outcome;
+pub use outcome::{Answer, Failure, Outcome};
+
+mod ladder;
+pub use ladder::{Ladder, LadderError, Rung};
+
+mod verdict;
+pub use verdict::{EndReason, Verdict, decide};
+
+mod record;
+pub use record::{End, EndState, RecordError};
+
+mod hex;

@@ -1,0 +1,87 @@
+//! `Retry-After`, as a stranger may write it.
+
+use std::time::Duration;
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// The fixed-length date of HTTP, always in GMT.
+const IMF_FIXDATE: &[BorrowedFormatItem<'static>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+/// A value that is neither delay-seconds nor a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`Retry-After` is neither seconds nor an HTTP date")]
+pub struct Malformed;
+
+/// Parses a `Retry-After` value into how long to wait.
+///
+/// * `value`: header bytes as received; delay-seconds (`120`) or an IMF-fixdate.
+/// * `now`: UTC wall clock that a date is measured against.
+/// * `max`: what a longer wait is cut to.
+/// * returns whole seconds in `0..=max`; a past date is zero.
+///
+/// # Errors
+/// [`Malformed`] when it is neither form; the caller then uses its own schedule.
+///
+/// Source: RFC 9110 §10.2.3. Clamped because the value is chosen by a stranger.
+pub fn parse_retry_after(value: &[u8], now: OffsetDateTime, max: Duration) -> Result<Duration, Malformed> {
+    let text = std::str::from_utf8(value).map_err(|_| Malformed)?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number too large for u64 is still a number: it means "very long".
+        let seconds = text.parse().unwrap_or(u64::MAX);
+        return Ok(Duration::from_secs(seconds).min(max));
+    }
+    let date = PrimitiveDateTime::parse(text, IMF_FIXDATE).map_err(|_| Malformed)?.assume_utc();
+    let seconds = (date - now).whole_seconds();
+    Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(max))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MAX: Duration = Duration::from_secs(3600);
+
+    fn parse(value: &str) -> Result<u64, Malformed> {
+        let now = OffsetDateTime::from_unix_timestamp(784_111_777).expect("Sun, 06 Nov 1994 08:49:37 GMT");
+        parse_retry_after(value.as_bytes(), now, MAX).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn both_forms_are_read_and_clamped() {
+        let cases = [
+            ("0", Ok(0)),
+            (" 120 ", Ok(120)),
+            ("99999999999999999999999999", Ok(3600)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Ok(30)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Ok(0)),
+            ("Sat, 05 Nov 1994 08:49:37 GMT", Ok(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Ok(3600)),
+            ("", Err(Malformed)),
+            ("-1", Err(Malformed)),
+            ("1.5", Err(Malformed)),
+            ("inf", Err(Malformed)),
+            ("NaN", Err(Malformed)),
+            ("1e9", Err(Malformed)),
+            ("tomorrow", Err(Malformed)),
+            ("Sun, 06 Nov 1994 08:49:37 PST", Err(Malformed)),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(parse(value), expected, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_bounded_wait_or_an_error(value: Vec<u8>, now in -62_135_596_800i64..=253_402_300_799) {
+            let now = OffsetDateTime::from_unix_timestamp(now).expect("in range");
+            if let Ok(wait) = parse_retry_after(&value, now, MAX) {
+                prop_assert!(wait <= MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Takes events, sends them to the webhooks that want them, records, settles.

@@ -1,0 +1,1 @@
+//! Harness of throwaway real servers.
