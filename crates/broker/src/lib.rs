@@ -1,1 +1,39 @@
-//! The only crate that speaks AMQP: topology, supervised connections, confirmed publishing, bounded consuming, settling.
+//! The only crate that speaks AMQP.
+//!
+//! It declares the topology in one place, keeps a connection alive for as long as the process lives, publishes with
+//! confirms, consumes within a bound, and settles: a delivery taken from a queue is acknowledged or given back exactly
+//! once, because both consume the receipt.
+//!
+//! Automatic recovery of the client library stays off. After any error the whole session is dropped and built anew,
+//! so nothing that belonged to a dead channel is ever sent on a living one.
+
+pub mod names;
+
+mod address;
+pub use address::{AddressError, BrokerAddress};
+
+mod topology;
+pub use topology::{QueueSpec, Topology};
+
+mod declare;
+pub use declare::{DeclareError, Declared};
+
+mod message;
+pub use message::{Incoming, Outgoing};
+
+mod link;
+pub use link::{ConnectError, Link, LinkState};
+
+mod publisher;
+pub use publisher::{PublishError, Publisher};
+
+mod consumer;
+pub use consumer::{Consumer, Delivery};
+
+mod receipt;
+pub use receipt::Receipt;
+
+mod stats;
+pub use stats::{BrokerStats, Counter};
+
+mod limits;

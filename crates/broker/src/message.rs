@@ -1,0 +1,112 @@
+//! Messages on their way out and in, without the client library's types.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+
+/// A message to publish. Always persistent, mandatory and confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Exchange to publish to.
+    pub exchange: String,
+    /// Routing key.
+    pub routing_key: String,
+    /// What the message is called; returns are told apart by it, so it is unique among what is in flight.
+    pub message_id: String,
+    /// Property `type`, if any.
+    pub message_type: Option<String>,
+    /// Unix seconds.
+    pub timestamp: u64,
+    /// Headers, as text.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A message as received.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Exchange it was published to, or dead-lettered through.
+    pub exchange: String,
+    /// Routing key it came with.
+    pub routing_key: String,
+    /// Whether it was handed out before.
+    pub redelivered: bool,
+    /// The body. Health data: not for logs.
+    pub body: Vec<u8>,
+    properties: BasicProperties,
+}
+
+impl Outgoing {
+    pub(crate) fn properties(&self) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        for (name, value) in &self.headers {
+            headers.insert((*name).into(), AMQPValue::LongString(LongString::from(value.as_bytes())));
+        }
+        let properties = BasicProperties::default()
+            .with_content_type("application/json".into())
+            .with_delivery_mode(2)
+            .with_message_id(self.message_id.as_str().into())
+            .with_timestamp(self.timestamp)
+            .with_headers(headers);
+        match &self.message_type {
+            Some(message_type) => properties.with_type(message_type.as_str().into()),
+            None => properties,
+        }
+    }
+}
+
+impl Incoming {
+    pub(crate) fn new(delivery: lapin::message::Delivery) -> (Self, lapin::Acker) {
+        let incoming = Self {
+            exchange: delivery.exchange.to_string(),
+            routing_key: delivery.routing_key.to_string(),
+            redelivered: delivery.redelivered,
+            body: delivery.data,
+            properties: delivery.properties,
+        };
+        (incoming, delivery.acker)
+    }
+
+    /// Property `message_id`.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.properties.message_id().as_ref().map(ShortString::as_str)
+    }
+
+    /// Property `type`.
+    #[must_use]
+    pub fn message_type(&self) -> Option<&str> {
+        self.properties.kind().as_ref().map(ShortString::as_str)
+    }
+
+    /// Property `content_type`.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.properties.content_type().as_ref().map(ShortString::as_str)
+    }
+
+    /// Property `timestamp`, as time since the epoch.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<Duration> {
+        self.properties.timestamp().map(Duration::from_secs)
+    }
+
+    /// A header that is UTF-8 text; `None` when absent or of another type.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        match self.properties.headers().as_ref()?.inner().get(name)? {
+            AMQPValue::LongString(value) => std::str::from_utf8(value.as_bytes()).ok(),
+            AMQPValue::ShortString(value) => Some(value.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a header of this name, of whatever type.
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
+        self.properties.headers().as_ref().is_some_and(|headers| headers.contains_key(name))
+    }
+}
