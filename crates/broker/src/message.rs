@@ -59,6 +59,18 @@ impl Outgoing {
 }
 
 impl Incoming {
+    /// The message as a consumer would receive it, for driving a consumer's decisions without a broker.
+    #[must_use]
+    pub fn of(message: &Outgoing) -> Self {
+        Self {
+            exchange: message.exchange.clone(),
+            routing_key: message.routing_key.clone(),
+            redelivered: false,
+            body: message.body.to_vec(),
+            properties: message.properties(),
+        }
+    }
+
     pub(crate) fn new(delivery: lapin::message::Delivery) -> (Self, lapin::Acker) {
         let incoming = Self {
             exchange: delivery.exchange.to_string(),

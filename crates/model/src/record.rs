@@ -99,7 +99,9 @@ impl EndReason {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads the word that [`EndReason::as_str`] gives.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::AttemptsFailed, Self::WebhookInactive, Self::EndpointGone]
             .into_iter()
             .find(|reason| reason.as_str() == text)

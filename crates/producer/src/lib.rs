@@ -1,1 +1,12 @@
 //! Hand an appointment event to the fleet and know that the broker has it.
+//!
+#![doc = include_str!("../README.md")]
+
+mod event;
+pub use event::NewEvent;
+
+mod producer;
+pub use producer::{Producer, ProducerError, ProducerOptions};
+
+pub use bellhop_broker::{AddressError, BrokerAddress};
+pub use bellhop_model::{EventError, EventId, EventType, EventTypeError, Mode};

@@ -1,0 +1,60 @@
+# Bellhop. `make` alone explains itself.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up down status env build demo run test check clean cargo
+
+stack := deploy/local/stack
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 } \
+		/^#> / { printf "               %s\n", substr($$0, 4) }' $(MAKEFILE_LIST)
+
+up: ## Start RabbitMQ, Redis and PostgreSQL for development, in containers or as own processes (10 s).
+#> Missing servers are installed with apt. A taken port is named, with the variable that changes it.
+	@$(stack) up
+
+down: ## Stop them and keep the data (10 s). To throw the data away as well: make clean.
+	@$(stack) down
+
+status: ## Show what runs, where, and whether it answers.
+	@$(stack) status || true
+
+env: ## Print addresses and keys of the stack: eval "$(make -s env)"
+	@$(stack) env
+
+build: cargo ## Build everything, debug profile (first time: minutes). It needs the Rust toolchain only.
+	cargo build --locked --workspace
+
+demo: up build ## Send appointments to good and bad endpoints and show what becomes of them (1 min after the build).
+#> When it fails, make status and the logs in .bellhop/log say which server is at fault.
+	@$(stack) exec cargo run --locked --quiet --package bellhop-tests --bin bellhop-demo
+
+run: up build ## Run a worker and an endpoint that prints what it gets, until Ctrl-C.
+#> Then, in another terminal, publish to it; bellhop --help has the commands.
+	@$(stack) exec deploy/local/run
+
+test: cargo ## Run every test, against throwaway servers that the tests start themselves (minutes).
+#> It needs no make up and disturbs none. What it needs is installed first, with apt, pip and npm.
+	@tests/tools/install
+	cargo test --locked --workspace
+
+check: cargo ## Check format, lints, documentation, shell scripts and the tree's own rules (first time: minutes).
+#> Formatting is mended by cargo fmt; the rest says file and line.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --workspace
+	@if command -v shellcheck >/dev/null; then shellcheck --external-sources --source-path=. $(scripts); \
+	else echo "shellcheck is not installed: the shell scripts were not checked"; fi
+	cargo test --locked --package bellhop-tests --test tidy
+
+clean: ## Stop the stack, throw its data away, and remove everything that was built.
+	@$(stack) destroy
+	rm -rf target
+
+scripts := deploy/local/stack deploy/local/install deploy/local/run tests/tools/install .ci/run
+
+cargo:
+	@command -v cargo >/dev/null || { \
+		version=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
+		echo "cargo is missing: install Rust $$version or newer, for example with rustup, and try again" >&2; exit 1; }

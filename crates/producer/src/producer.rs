@@ -1,0 +1,150 @@
+//! Publishing events, confirmed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellhop_broker::names::{EVENTS_EXCHANGE, ORGANISATION_HEADER};
+use bellhop_broker::{BrokerAddress, ConnectError, Link, Outgoing, PublishError, Publisher};
+use bellhop_model::EventId;
+use futures_util::stream::{self, Stream, StreamExt as _};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::NewEvent;
+
+/// Most events that [`Producer::publish_many`] has in flight.
+const IN_FLIGHT_MAX: usize = 256;
+
+/// Pause before an event whose fate a lost session hid is published again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Hands events to the fleet. Cheap to share by reference; keeps its connection through outages.
+#[derive(Debug)]
+pub struct Producer {
+    publisher: Publisher,
+    link: Link,
+    tasks: TaskTracker,
+    options: ProducerOptions,
+}
+
+/// How long a producer is patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerOptions {
+    /// Longest wait for the first connection. Default 15 s.
+    pub connect_timeout: Duration,
+    /// Longest wait for one event's confirm, outages and repeats included. Default 30 s. Too low gives events up that
+    /// a broker's leader election would have delayed; too high holds the caller's transaction open.
+    pub publish_timeout: Duration,
+}
+
+/// Why an event is not known to be stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProducerError {
+    /// No connection in time.
+    #[error(transparent)]
+    Connect(Arc<ConnectError>),
+    /// The broker has no queue for it: nothing was stored.
+    #[error("no queue takes events: declare the topology with `bellhop topology`")]
+    Unroutable,
+    /// The queue refused it, mostly because it is full: nothing was stored.
+    #[error("the broker refused the event: the queue is full, or its quorum is lost; publish it again later")]
+    Refused,
+    /// The broker is short of memory or disk and takes nothing.
+    #[error(
+        "the broker blocks publishers (memory or disk alarm); publish the event again later, with the same id"
+    )]
+    Blocked,
+    /// No confirm in time.
+    #[error("the broker did not confirm the event in time; publish it again later, with the same id")]
+    TimedOut,
+}
+
+impl Default for ProducerOptions {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(15), publish_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl Producer {
+    /// Connects, and keeps the connection from then on.
+    ///
+    /// # Errors
+    /// [`ProducerError::Connect`] when there is no session within [`ProducerOptions::connect_timeout`].
+    pub async fn connect(address: BrokerAddress, options: ProducerOptions) -> Result<Self, ProducerError> {
+        let tasks = TaskTracker::new();
+        let link = Link::open(address, "bellhop producer");
+        if let Err(error) = link.wait_until_up(options.connect_timeout).await {
+            link.close().await;
+            return Err(ProducerError::Connect(error));
+        }
+        let publisher = Publisher::new(&link, &tasks);
+        Ok(Self { publisher, link, tasks, options })
+    }
+
+    /// Publishes one event and returns once the broker has it on disk, replicated.
+    ///
+    /// When a lost connection hides what became of it, it is published again with the same id: the broker may then
+    /// have it twice, and receivers drop the second by its `webhook-id`.
+    ///
+    /// # Errors
+    /// [`ProducerError`], after [`ProducerOptions::publish_timeout`] at the latest.
+    pub async fn publish(&self, event: &NewEvent) -> Result<(), ProducerError> {
+        let deadline = Instant::now() + self.options.publish_timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.publisher.publish(outgoing(event), left).await {
+                Ok(()) => return Ok(()),
+                Err(PublishError::Interrupted) if AGAIN_AFTER < left => {
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Publishes many events, a few hundred at a time, and says of each what became of it, as it becomes known.
+    ///
+    /// * `events`: taken as there is room; the order of results is that of completion.
+    pub fn publish_many<'a>(
+        &'a self,
+        events: impl IntoIterator<Item = NewEvent, IntoIter: 'a>,
+    ) -> impl Stream<Item = (EventId, Result<(), ProducerError>)> + 'a {
+        let publishing = events.into_iter().map(async |event| {
+            let result = self.publish(&event).await;
+            (event.id, result)
+        });
+        stream::iter(publishing).buffer_unordered(IN_FLIGHT_MAX)
+    }
+
+    /// Closes the connection in order.
+    pub async fn close(self) {
+        let Self { publisher, link, tasks, .. } = self;
+        drop(publisher);
+        tasks.close();
+        link.close().await;
+        tasks.wait().await;
+    }
+}
+
+impl From<PublishError> for ProducerError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Unroutable => Self::Unroutable,
+            PublishError::Refused => Self::Refused,
+            PublishError::Blocked => Self::Blocked,
+            PublishError::Interrupted | PublishError::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
+fn outgoing(event: &NewEvent) -> Outgoing {
+    Outgoing {
+        exchange: EVENTS_EXCHANGE.to_owned(),
+        routing_key: format!("{}.{}", event.mode, event.event_type),
+        message_id: event.id.to_string(),
+        message_type: Some(event.event_type.to_string()),
+        timestamp: u64::try_from(event.occurred_at.unix_timestamp()).unwrap_or(0),
+        headers: vec![(ORGANISATION_HEADER, event.organisation.to_string())],
+        body: event.body.clone(),
+    }
+}
