@@ -1,0 +1,9 @@
+//! The sender against real endpoints on loopback, from well-behaved to hostile.
+
+mod endpoint;
+
+mod addresses;
+mod answers;
+mod faults;
+mod pool;
+mod tls;

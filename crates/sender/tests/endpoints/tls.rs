@@ -1,0 +1,167 @@
+//! Certificates that are accepted, those that are not, and ports that speak something else.
+
+use std::sync::Arc;
+
+use bellhop_model::{Failure, Outcome};
+use bellhop_sender::{Sender, SenderOptions, read_certificates};
+use bytes::Bytes;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, WantsVerifier};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+
+use crate::endpoint::{Endpoint, answer_all, impatient_sender, options, outcome, sender};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const TLS: Outcome = Outcome::Failed(Failure::Tls);
+
+/// A certificate authority of our own, and endpoints with certificates from it.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a root"))
+    }
+
+    /// A sender that trusts this authority besides the public ones.
+    pub(crate) fn sender(&self) -> Sender {
+        let extra_roots = read_certificates(self.0.pem().as_bytes()).expect("a root");
+        Sender::new(SenderOptions { extra_roots, ..options() }).expect("a sender")
+    }
+
+    /// An endpoint with a valid certificate for `name`.
+    pub(crate) async fn endpoint(&self, name: &str, answer: &'static [u8]) -> Endpoint {
+        serve_tls(self.configuration(&params(name)), answer).await
+    }
+
+    fn configuration(&self, params: &CertificateParams) -> ServerConfig {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        server()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.into()], key)
+            .expect("a configuration")
+    }
+}
+
+fn params(name: &str) -> CertificateParams {
+    CertificateParams::new([name.to_owned()]).expect("a name")
+}
+
+fn server() -> rustls::ConfigBuilder<ServerConfig, WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions")
+}
+
+async fn serve_tls(configuration: ServerConfig, answer: &'static [u8]) -> Endpoint {
+    let acceptor = TlsAcceptor::from(Arc::new(configuration));
+    Endpoint::serve(move |socket| {
+        let accepting = acceptor.accept(socket);
+        async move {
+            if let Ok(stream) = accepting.await {
+                answer_all(stream, Bytes::from_static(answer)).await;
+            }
+        }
+    })
+    .await
+}
+
+fn url(host: &str, endpoint: &Endpoint) -> String {
+    format!("https://{host}:{}/", endpoint.port)
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_extra_root_is_accepted_for_its_name_only() {
+    let authority = Authority::new();
+    let sender = authority.sender();
+    let named = authority.endpoint("localhost", OK).await;
+    assert!(outcome(&sender, &url("localhost", &named)).await.is_success());
+    assert!(outcome(&sender, &url("localhost.", &named)).await.is_success());
+    assert_eq!(outcome(&sender, &url("127.0.0.1", &named)).await, TLS);
+    let numbered = authority.endpoint("127.0.0.1", OK).await;
+    assert!(outcome(&sender, &url("127.0.0.1", &numbered)).await.is_success());
+    assert_eq!(outcome(&sender, &url("localhost", &numbered)).await, TLS);
+}
+
+#[tokio::test]
+async fn an_authority_that_nobody_declared_is_refused() {
+    let endpoint = Authority::new().endpoint("localhost", OK).await;
+    assert_eq!(outcome(&sender(), &url("localhost", &endpoint)).await, TLS);
+}
+
+#[tokio::test]
+async fn a_certificate_that_signed_itself_is_refused() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let configuration = server()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.into()], key)
+        .expect("a configuration");
+    let endpoint = serve_tls(configuration, OK).await;
+    assert_eq!(outcome(&Authority::new().sender(), &url("localhost", &endpoint)).await, TLS);
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused() {
+    let authority = Authority::new();
+    let mut expired = params("localhost");
+    expired.not_before = date_time_ymd(2020, 1, 1);
+    expired.not_after = date_time_ymd(2021, 1, 1);
+    let endpoint = serve_tls(authority.configuration(&expired), OK).await;
+    assert_eq!(outcome(&authority.sender(), &url("localhost", &endpoint)).await, TLS);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_wants_a_certificate_of_ours_is_a_failure_of_tls() {
+    // With TLS 1.3 the refusal arrives after the handshake, where the answer should be.
+    let authority = Authority::new();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.0.der().clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("a verifier");
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params("localhost").signed_by(&key, &authority.0).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let configuration = server()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![certificate.into()], key)
+        .expect("a configuration");
+    let endpoint = serve_tls(configuration, OK).await;
+    assert_eq!(outcome(&authority.sender(), &url("localhost", &endpoint)).await, TLS);
+}
+
+#[tokio::test]
+async fn a_stalling_handshake_is_a_failure_of_tls() {
+    let endpoint = Endpoint::serve(|socket| async move {
+        let _held = socket;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let step_timeout = std::time::Duration::from_millis(100);
+    let quick = Sender::new(SenderOptions { step_timeout, ..options() }).expect("a sender");
+    assert_eq!(outcome(&quick, &url("localhost", &endpoint)).await, TLS);
+    let Outcome::Failed(failure) = outcome(&impatient_sender(), &url("localhost", &endpoint)).await else {
+        panic!("an answer from nobody")
+    };
+    assert!(matches!(failure, Failure::Tls | Failure::TimedOut), "{failure:?}");
+}
+
+#[tokio::test]
+async fn ports_that_speak_the_other_protocol_are_told_apart() {
+    let authority = Authority::new();
+    let plain = Endpoint::serve(|mut socket| async move {
+        // A plain server finds the handshake malformed, and says so in plain text.
+        let _ = socket.read(&mut [0; 1024]).await;
+        let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+    })
+    .await;
+    assert_eq!(outcome(&sender(), &url("localhost", &plain)).await, TLS);
+    let encrypted = authority.endpoint("localhost", OK).await;
+    assert_eq!(outcome(&sender(), &encrypted.url()).await, Outcome::Failed(Failure::Protocol));
+}
