@@ -5,7 +5,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ErrorKind, ExchangeKind};
 
-use crate::link::Link;
+use crate::link::Declarer;
 use crate::topology::{ExchangeType, QueueSpec, Topology};
 
 /// What a declaration made sure of.
@@ -52,12 +52,12 @@ pub enum DeclareError {
 impl Topology {
     /// Declares everything through a supervised connection, waiting for it to be up.
     ///
-    /// * `link`: whose user declares; after a refusal the connection stays usable, only a channel is lost.
+    /// * `declarer`: of the link whose user declares; after a refusal only a channel is lost.
     ///
     /// # Errors
     /// [`DeclareError`]; what was declared before it stays declared, and declaring again is harmless.
-    pub async fn declare(&self, link: &Link) -> Result<Declared, DeclareError> {
-        let session = link.session().await;
+    pub async fn declare(&self, declarer: &Declarer) -> Result<Declared, DeclareError> {
+        let session = declarer.session().await;
         let opened = session.connection.create_channel().await;
         let channel = opened.map_err(|error| judge("a channel", error))?;
         self.declare_on(&channel).await

@@ -22,7 +22,7 @@ mod message;
 pub use message::{Incoming, Outgoing};
 
 mod link;
-pub use link::{ConnectError, Link, LinkState};
+pub use link::{ConnectError, Declarer, Link, LinkState};
 
 mod publisher;
 pub use publisher::{PublishError, Publisher};

@@ -71,6 +71,18 @@ pub enum ConnectError {
     },
 }
 
+/// Declares through a link; see [`crate::Topology::declare`].
+#[derive(Debug, Clone)]
+pub struct Declarer {
+    sessions: watch::Receiver<Option<Arc<Session>>>,
+}
+
+impl Declarer {
+    pub(crate) async fn session(&self) -> Arc<Session> {
+        session(&mut self.sessions.clone()).await
+    }
+}
+
 /// One living connection.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -145,9 +157,10 @@ impl Link {
         let _ = self.supervisor.await;
     }
 
-    /// The session, once there is one.
-    pub(crate) async fn session(&self) -> Arc<Session> {
-        session(&mut self.sessions.clone()).await
+    /// A handle to declare the topology with, for a task that does not own the link.
+    #[must_use]
+    pub fn declarer(&self) -> Declarer {
+        Declarer { sessions: self.sessions.clone() }
     }
 
     /// Cancelled when the link is closed.

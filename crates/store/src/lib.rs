@@ -1,1 +1,115 @@
 //! The only crate that speaks PostgreSQL and Redis: the truth about webhooks and its cached copy.
+//!
+//! Both are here so that a write and its invalidation are one function. PostgreSQL is the truth; Redis holds a sealed
+//! copy per organisation and mode; each process holds another in memory. Every write raises a version in its own
+//! transaction, and nothing older ever replaces something newer.
+//!
+//! A process that connects to Redis by `rediss://` installs rustls' `ring` provider first; PostgreSQL needs no such care.
+
+mod limits;
+pub use limits::{EVENT_TYPES_PER_WEBHOOK_MAX, LIST_PAGE_MAX, WEBHOOKS_PER_ORGANISATION_MAX};
+
+mod options;
+pub use options::{MemoryOptions, PostgresOptions, RedisOptions, ServerUrl, StoreOptions};
+
+mod error;
+pub use error::{StoreError, Unresolved};
+
+mod seal;
+pub use seal::{SealingKeys, SealingKeysError};
+
+mod check;
+mod migrations;
+
+mod webhooks;
+pub use webhooks::{CacheReach, NewWebhook, Registered, WebhookFilter, Written};
+
+mod subscriptions;
+pub use subscriptions::{ActiveSubscription, Subscriptions};
+
+mod resolve;
+mod watch;
+
+mod claim;
+pub use claim::{Claim, ClaimedAttempt};
+
+mod stats;
+pub use stats::StoreStats;
+
+mod cached;
+mod encoding;
+mod flight;
+mod memory;
+mod postgres;
+mod random;
+mod redis;
+mod scope;
+mod truth;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::cached::Cached;
+use crate::flight::Flights;
+use crate::memory::Memory;
+use crate::postgres::Postgres;
+use crate::stats::Counters;
+
+/// The truth about webhooks and its copies. Clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    postgres: Postgres,
+    postgres_timeout: Duration,
+    schema: String,
+    cached: Cached,
+    redis_ttl: Duration,
+    memory: Memory,
+    sealing: SealingKeys,
+    flights: Flights,
+    /// How many resolutions may read PostgreSQL at once; one connection stays free for writes and for looking out.
+    miss_places: Semaphore,
+    counters: Counters,
+}
+
+impl Store {
+    /// Prepares a store. Nothing is connected yet, so neither server needs to be up.
+    ///
+    /// # Errors
+    /// [`StoreError::Options`] when an option or a URL cannot work.
+    pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
+        options.check()?;
+        let StoreOptions { postgres, redis, memory, sealing } = options;
+        let inner = Inner {
+            postgres: Postgres::open(postgres)?,
+            postgres_timeout: postgres.query_timeout,
+            schema: postgres.schema.clone(),
+            cached: Cached::open(redis, sealing.clone())?,
+            redis_ttl: redis.ttl,
+            memory: Memory::new(*memory),
+            sealing: sealing.clone(),
+            flights: Flights::default(),
+            miss_places: Semaphore::new(postgres.connections_max - 1),
+            counters: Counters::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// How often each thing happened since the store was opened.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.inner.counters.snapshot()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}

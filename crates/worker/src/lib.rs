@@ -1,1 +1,32 @@
-//! Takes events, sends them to the webhooks that want them, records, settles.
+//! The worker: takes events, sends them to the webhooks that want them, records, settles.
+//!
+//! A message is taken from a lane, decoded, resolved to subscriptions, sent, and its results are stored with the broker
+//! before it is acknowledged. [`process`] holds every decision and reaches the world only through [`Ports`].
+
+mod options;
+pub use options::{LaneKind, LaneName, LaneNameError, LaneOptions, WorkerOptions};
+
+mod worker;
+pub use worker::{Surroundings, Worker};
+
+mod lane;
+
+mod ports;
+pub use ports::{Ports, Services};
+
+mod process;
+pub use process::{Origin, Processor, Settlement};
+
+mod deliver;
+mod owed;
+mod request;
+
+mod publishing;
+
+mod keep;
+pub use keep::Gate;
+
+mod metrics;
+pub use metrics::WorkerMetrics;
+
+mod stats;

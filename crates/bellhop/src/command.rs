@@ -1,0 +1,49 @@
+//! The commands, one file each.
+
+mod config;
+mod listen;
+mod migrate;
+mod publish;
+mod topology;
+mod webhook;
+mod worker;
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Declare exchanges, queues and bindings on the broker; harmless to repeat.
+    Topology,
+    /// Create or update the tables in PostgreSQL; harmless to repeat.
+    Migrate,
+    /// Manage webhooks.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
+    /// Publish appointment events and wait until the broker has them.
+    Publish(publish::PublishArguments),
+    /// Deliver events until told to stop (SIGTERM or Ctrl-C).
+    Worker,
+    /// Receive webhooks locally: verify signatures, print what arrives, answer as told.
+    Listen(listen::ListenArguments),
+    /// Print the configuration's reference: every key with meaning, range and default.
+    Config,
+}
+
+impl Command {
+    pub(crate) async fn run(self, config: Option<&Path>) -> Result<(), Failure> {
+        match self {
+            Self::Topology => topology::run(config).await,
+            Self::Migrate => migrate::run(config).await,
+            Self::Webhook(command) => webhook::run(config, command).await,
+            Self::Publish(arguments) => publish::run(config, arguments).await,
+            Self::Worker => worker::run(config).await,
+            Self::Listen(arguments) => listen::run(arguments).await,
+            Self::Config => config::run(),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Bounds that belong to the store rather than to one process's configuration.
+
+use std::time::Duration;
+
+/// Most webhooks of one organisation in one mode. Each event becomes at most as many deliveries.
+pub const WEBHOOKS_PER_ORGANISATION_MAX: usize = 25;
+
+/// Most event types of one webhook. It bounds what a copy of it takes in memory.
+pub const EVENT_TYPES_PER_WEBHOOK_MAX: usize = 64;
+
+/// Most webhooks that one call lists.
+pub const LIST_PAGE_MAX: usize = 500;
+
+/// How often the truth is asked for recent changes. Two rounds fit into the promised 5 s.
+pub(crate) const TRUTH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// By how much one look for changes overlaps the one before: longer than any write takes from its stamp to its commit.
+pub(crate) const TRUTH_OVERLAP: Duration = Duration::from_secs(30);
+
+/// Most changes fetched at once.
+pub(crate) const CHANGES_PAGE_MAX: i64 = 500;
+
+/// How long a stale copy is served before the servers are tried again.
+pub(crate) const STALE_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long Redis is left alone by reads after it failed one, so that a hanging Redis does not delay every miss.
+pub(crate) const REDIS_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often the listener makes sure that its connection is alive.
+pub(crate) const LISTENER_PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the listener waits for an answer, connecting included.
+pub(crate) const LISTENER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Shortest and longest wait before the listener connects again.
+pub(crate) const RECONNECT_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// How long a migration waits for another one to finish.
+pub(crate) const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long all migrations together may take.
+pub(crate) const MIGRATION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// How often a value in Redis that cannot be opened is worth a line in the log.
+pub(crate) const UNREADABLE_WARNING_INTERVAL: Duration = Duration::from_secs(60);

@@ -1,0 +1,95 @@
+//! Keeping a result until the broker has it.
+//!
+//! Once a request's first byte is out, what came of it must not be forgotten: the result stays in memory and its
+//! publish is tried again until it is stored, while no lane takes anything new.
+
+use std::time::Duration;
+
+use bellhop_broker::{Outgoing, PublishError};
+use tokio::sync::watch;
+
+use crate::ports::Ports;
+
+/// Shortest and longest pause between two rounds of tries.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Whether lanes may take; shut while a result is kept that the broker did not take at once.
+#[derive(Debug, Clone)]
+pub struct Gate(watch::Sender<usize>);
+
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The broker has it.
+    Stored,
+    /// The session the message came from is gone. The broker offers the message again, and what comes of that counts.
+    Lost,
+}
+
+/// Keeps the gate shut while it lives.
+struct Shut<'a>(&'a Gate);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Gate {
+    /// Waits until no result is kept.
+    pub async fn open(&self) {
+        let mut kept = self.0.subscribe();
+        // The sender is ours, so waiting cannot fail.
+        let _ = kept.wait_for(|kept| *kept == 0).await;
+    }
+
+    /// How many results are kept now.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        *self.0.borrow()
+    }
+
+    fn shut(&self) -> Shut<'_> {
+        self.0.send_modify(|kept| *kept += 1);
+        Shut(self)
+    }
+}
+
+impl Drop for Shut<'_> {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|kept| *kept -= 1);
+    }
+}
+
+/// Publishes until the broker has the message.
+///
+/// * `alternatives`: the message, then what to publish instead when a queue refuses the one before; at least one.
+/// * `is_lost`: whether the broker will offer the original again, so that the result is void.
+pub(crate) async fn keep<P: Ports>(
+    ports: &P,
+    gate: &Gate,
+    alternatives: &[Outgoing],
+    is_lost: &(dyn Fn() -> bool + Sync),
+) -> Kept {
+    let mut shut = None;
+    let mut pause = PAUSE_MIN;
+    for message in alternatives.iter().cycle() {
+        match ports.publish(message.clone()).await {
+            Ok(()) => return Kept::Stored,
+            Err(error) => {
+                shut.get_or_insert_with(|| gate.shut());
+                let (exchange, key) = (&message.exchange, &message.routing_key);
+                tracing::warn!(%error, exchange, key, "a result is not stored yet; trying again");
+                if error != PublishError::Refused || alternatives.len() == 1 {
+                    ports.pause(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+        if is_lost() {
+            return Kept::Lost;
+        }
+    }
+    unreachable!("cycling over at least one message does not end")
+}

@@ -1,0 +1,127 @@
+//! What a worker counts. Every label has few values, all of them ours, and every series starts at zero.
+
+use bellhop_model::{Mode, Outcome};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+
+use crate::options::LaneName;
+
+/// Seconds; from a local endpoint's answer to the longest request deadline.
+const ATTEMPT_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0];
+
+/// Seconds; from milliseconds for an undisturbed event to a day for one that waited out an outage.
+const AGE_BUCKETS: &[f64] =
+    &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0];
+
+/// The worker's metrics.
+#[derive(Debug, Clone)]
+pub struct WorkerMetrics {
+    pub(crate) events: IntCounterVec,
+    pub(crate) attempts: IntCounterVec,
+    pub(crate) attempt_duration: HistogramVec,
+    pub(crate) deliveries: IntCounterVec,
+    pub(crate) delivery_age: HistogramVec,
+    pub(crate) in_flight: IntGaugeVec,
+    pub(crate) claims: IntCounterVec,
+    pub(crate) panics: IntCounter,
+}
+
+impl WorkerMetrics {
+    /// Registers every metric.
+    ///
+    /// # Errors
+    /// When the registry already has one of the names.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            events: counter(
+                "bellhop_events_total",
+                "Messages taken from a lane, by what came of them.",
+                &["mode", "lane", "result"],
+            )?,
+            attempts: counter(
+                "bellhop_attempts_total",
+                "Attempts made, by number and outcome.",
+                &["mode", "attempt", "outcome"],
+            )?,
+            attempt_duration: histogram(
+                "bellhop_attempt_duration_seconds",
+                "Time of one attempt, from resolving the name to the end of the answer.",
+                ATTEMPT_BUCKETS,
+            )?,
+            deliveries: counter(
+                "bellhop_deliveries_total",
+                "Deliveries that ended, by how.",
+                &["mode", "end"],
+            )?,
+            delivery_age: histogram(
+                "bellhop_delivery_age_seconds",
+                "Age of an event when an endpoint took it, measured from its occurredAt.",
+                AGE_BUCKETS,
+            )?,
+            in_flight: IntGaugeVec::new(
+                Opts::new("bellhop_lane_in_flight", "Messages in hand."),
+                &["mode", "lane"],
+            )?,
+            claims: counter(
+                "bellhop_claims_total",
+                "Claims on attempts 2 and 3, by what came of them.",
+                &["mode", "result"],
+            )?,
+            panics: IntCounter::new("bellhop_panics_total", "Panics caught while processing a message.")?,
+        };
+        metrics.start_at_zero();
+        metrics.register_all(registry)?;
+        Ok(metrics)
+    }
+
+    fn register_all(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.events.clone()))?;
+        registry.register(Box::new(self.attempts.clone()))?;
+        registry.register(Box::new(self.attempt_duration.clone()))?;
+        registry.register(Box::new(self.deliveries.clone()))?;
+        registry.register(Box::new(self.delivery_age.clone()))?;
+        registry.register(Box::new(self.in_flight.clone()))?;
+        registry.register(Box::new(self.claims.clone()))?;
+        registry.register(Box::new(self.panics.clone()))
+    }
+
+    fn start_at_zero(&self) {
+        for LaneName(mode, lane) in LaneName::ALL {
+            self.in_flight.with_label_values(&[mode.as_str(), lane.as_str()]).set(0);
+            for result in ["processed", "unwanted", "deferred", "parked"] {
+                self.events.with_label_values(&[mode.as_str(), lane.as_str(), result]).reset();
+            }
+        }
+        for mode in Mode::ALL.map(Mode::as_str) {
+            for attempt in ["1", "2", "3"] {
+                for outcome in Outcome::LABELS {
+                    self.attempts.with_label_values(&[mode, attempt, outcome]).reset();
+                }
+            }
+            for end in ["delivered", "exhausted", "cancelled"] {
+                self.deliveries.with_label_values(&[mode, end]).reset();
+            }
+            for result in ["granted", "own", "another", "unknown"] {
+                self.claims.with_label_values(&[mode, result]).reset();
+            }
+            let _: [Histogram; 2] = [
+                self.attempt_duration.with_label_values(&[mode]),
+                self.delivery_age.with_label_values(&[mode]),
+            ];
+        }
+    }
+}
+
+/// Counts one.
+pub(crate) fn count(counter: &IntCounterVec, labels: &[&str]) {
+    counter.with_label_values(labels).inc();
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn histogram(name: &str, help: &str, buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
+    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["mode"])
+}

@@ -1,0 +1,198 @@
+//! From a message to its settlement: every decision a worker takes.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bellhop_broker::{Incoming, names};
+use bellhop_model::{EndReason, Event, EventLabels, Ladder, Mode};
+use bellhop_store::Subscriptions;
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+
+use crate::keep::{Gate, Kept, keep};
+use crate::metrics::{WorkerMetrics, count};
+use crate::options::LaneKind;
+use crate::owed::Owed;
+use crate::ports::Ports;
+use crate::publishing::{parked, waiting};
+
+/// Processes messages. One serves all lanes.
+pub struct Processor<P> {
+    pub(crate) ports: P,
+    pub(crate) ladder: Ladder,
+    pub(crate) metrics: WorkerMetrics,
+    pub(crate) gate: Gate,
+}
+
+/// Where a message came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The mode of the queue, which decides.
+    pub mode: Mode,
+    /// The lane.
+    pub lane: LaneKind,
+    /// The queue's name.
+    pub queue: String,
+}
+
+/// What to tell the broker about a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Everything it owed is done or stored elsewhere.
+    Acknowledge,
+    /// Something of it is still owed; the broker offers it again.
+    GiveBack,
+}
+
+/// One message in hand, with what every step needs of it.
+pub(crate) struct InHand<'a> {
+    pub(crate) message: &'a Incoming,
+    pub(crate) origin: &'a Origin,
+    pub(crate) is_lost: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl<P: Ports> Processor<P> {
+    /// Brings decisions and the world together.
+    pub fn new(ports: P, ladder: Ladder, metrics: WorkerMetrics, gate: Gate) -> Self {
+        Self { ports, ladder, metrics, gate }
+    }
+
+    /// Processes one message until everything it owes is done or stored.
+    ///
+    /// * `is_lost`: whether the session it came from is gone, so that the broker offers it again anyway.
+    ///
+    /// A panic is caught: the message is parked with the reason, since the next try would most likely panic too.
+    pub async fn process(
+        &self,
+        message: &Incoming,
+        origin: &Origin,
+        is_lost: &(dyn Fn() -> bool + Sync),
+    ) -> Settlement {
+        let in_hand = InHand { message, origin, is_lost };
+        let processing = AssertUnwindSafe(self.process_in_hand(&in_hand)).catch_unwind();
+        let kept = match processing.await {
+            Ok(kept) => kept,
+            Err(_) => self.park_panicked(&in_hand, Vec::new()).await,
+        };
+        match kept {
+            Kept::Stored => Settlement::Acknowledge,
+            Kept::Lost => Settlement::GiveBack,
+        }
+    }
+
+    async fn process_in_hand(&self, in_hand: &InHand<'_>) -> Kept {
+        let owed = match in_hand.origin.lane {
+            LaneKind::Fresh => Ok(Owed::fresh(self.ports.now())),
+            LaneKind::Due => Owed::read(in_hand.message),
+        };
+        let owed = match owed {
+            Ok(owed) => owed,
+            Err(unreadable) => return self.park(in_hand, &unreadable.to_string(), Vec::new()).await,
+        };
+        let event = match decode(in_hand) {
+            Ok(event) => event,
+            Err(error) => return self.park(in_hand, &error.to_string(), owed.headers()).await,
+        };
+        if let Some((reason, outcome)) = owed.unrecorded.clone() {
+            return self.record_end(in_hand, &event, &owed, (reason, outcome)).await;
+        }
+        match self.ports.subscriptions(event.mode, &event.organisation).await {
+            Some(subscriptions) => self.deliver_to(in_hand, &event, &owed, &subscriptions).await,
+            None => self.defer(in_hand, &owed).await,
+        }
+    }
+
+    /// Makes what is owed to each webhook, all at once; each settles on its own.
+    async fn deliver_to(
+        &self,
+        in_hand: &InHand<'_>,
+        event: &Event,
+        owed: &Owed,
+        subscriptions: &Arc<Subscriptions>,
+    ) -> Kept {
+        let wanting: Vec<_> = match &owed.webhook {
+            None => subscriptions.wanting(&event.event_type).collect(),
+            Some(webhook) => match subscriptions.find(webhook) {
+                Some(subscription) => vec![subscription],
+                None => {
+                    let end = (EndReason::WebhookInactive, String::new());
+                    return self.record_end(in_hand, event, owed, end).await;
+                }
+            },
+        };
+        if wanting.is_empty() {
+            self.count_event(in_hand.origin, "unwanted");
+            return Kept::Stored;
+        }
+        let deliveries = wanting.into_iter().map(async |subscription| {
+            let owed = Owed { webhook: Some(subscription.subscription.webhook.clone()), ..owed.clone() };
+            let delivering = self.deliver(in_hand, event, subscription, &owed);
+            match AssertUnwindSafe(delivering).catch_unwind().await {
+                Ok(kept) => kept,
+                Err(_) => self.park_panicked(in_hand, owed.headers()).await,
+            }
+        });
+        let kept = join_all(deliveries).await;
+        self.count_event(in_hand.origin, "processed");
+        if kept.contains(&Kept::Lost) { Kept::Lost } else { Kept::Stored }
+    }
+
+    /// Puts a message off without using up an attempt: who wants it cannot be told, which is not the same as nobody.
+    ///
+    /// The wait grows with the age, from the shortest rung to the longest.
+    async fn defer(&self, in_hand: &InHand<'_>, owed: &Owed) -> Kept {
+        let InHand { message, origin, is_lost } = in_hand;
+        self.count_event(origin, "deferred");
+        let age = (self.ports.now() - owed.accepted_at).unsigned_abs();
+        let first = self.ladder.at_least(age / 2);
+        let rungs = self.ladder.rungs().iter().copied().filter(|rung| first <= *rung);
+        let alternatives: Vec<_> =
+            rungs.map(|rung| waiting(message, origin.mode, rung, owed, self.message_id())).collect();
+        keep(&self.ports, &self.gate, &alternatives, is_lost).await
+    }
+
+    /// Sets aside what cannot be processed: original bytes, reason, origin.
+    async fn park(&self, in_hand: &InHand<'_>, reason: &str, headers: Vec<(&'static str, String)>) -> Kept {
+        let InHand { message, origin, is_lost } = in_hand;
+        self.count_event(origin, "parked");
+        tracing::warn!(reason, queue = %origin.queue, "parked a message that cannot be processed");
+        let message = parked(message, (origin.mode, &origin.queue), reason, headers, self.message_id());
+        keep(&self.ports, &self.gate, &[message], is_lost).await
+    }
+
+    async fn park_panicked(&self, in_hand: &InHand<'_>, headers: Vec<(&'static str, String)>) -> Kept {
+        self.metrics.panics.inc();
+        self.park(in_hand, "this program panicked while processing the message; its log says where", headers)
+            .await
+    }
+
+    pub(crate) fn message_id(&self) -> String {
+        bellhop_model::CopyToken::from_random(&self.ports.random()).as_str().to_owned()
+    }
+
+    fn count_event(&self, origin: &Origin, result: &str) {
+        count(&self.metrics.events, &[origin.mode.as_str(), origin.lane.as_str(), result]);
+    }
+}
+
+/// Reads the event and checks it against what the message says outside its body.
+///
+/// Messages in the due lane carry names of ours where fresh ones carry the publisher's, so only what is kept is
+/// compared there.
+fn decode(in_hand: &InHand<'_>) -> Result<Event, bellhop_model::EventError> {
+    let InHand { message, origin, .. } = in_hand;
+    let organisation = message.header(names::ORGANISATION_HEADER);
+    let labels = match origin.lane {
+        LaneKind::Fresh => EventLabels {
+            routing_key: Some(&message.routing_key),
+            message_id: message.message_id(),
+            message_type: message.message_type(),
+            content_type: message.content_type(),
+            organisation,
+        },
+        LaneKind::Due => {
+            EventLabels { message_type: message.message_type(), organisation, ..EventLabels::default() }
+        }
+    };
+    Event::parse(&message.body, Some(origin.mode), &labels)
+}

@@ -1,0 +1,80 @@
+//! The messages a worker publishes: next attempts, deferrals, ends, and what it parks.
+
+use bellhop_broker::{Incoming, Outgoing, names};
+use bellhop_model::{Mode, Rung};
+use bytes::Bytes;
+
+use crate::owed::Owed;
+
+/// A message to the wait ladder: the event as it came, and what it owes when the wait is over.
+///
+/// * `message_id`: random; unlike an event's id it tells two copies apart.
+pub(crate) fn waiting(
+    message: &Incoming,
+    mode: Mode,
+    rung: Rung,
+    owed: &Owed,
+    message_id: String,
+) -> Outgoing {
+    let mut headers = owed.headers();
+    headers.extend(kept_headers(message));
+    Outgoing {
+        exchange: names::mode_exchange(mode),
+        routing_key: names::wait_key(rung),
+        message_id,
+        message_type: message.message_type().map(str::to_owned),
+        timestamp: timestamp(message),
+        headers,
+        body: Bytes::copy_from_slice(&message.body),
+    }
+}
+
+/// A message to the log.
+pub(crate) fn record(body: Vec<u8>, message: &Incoming, message_id: String) -> Outgoing {
+    Outgoing {
+        exchange: names::LOG.to_owned(),
+        routing_key: names::LOG.to_owned(),
+        message_id,
+        message_type: Some("end".to_owned()),
+        timestamp: timestamp(message),
+        headers: Vec::new(),
+        body: body.into(),
+    }
+}
+
+/// A message to the parking queue: the bytes as they came, why, and where from.
+///
+/// * `headers`: what an operator needs to owe it again.
+pub(crate) fn parked(
+    message: &Incoming,
+    (mode, queue): (Mode, &str),
+    reason: &str,
+    mut headers: Vec<(&'static str, String)>,
+    message_id: String,
+) -> Outgoing {
+    headers.extend(kept_headers(message));
+    headers.push((names::REASON_HEADER, reason.to_owned()));
+    headers.push((names::ORIGIN_HEADER, queue.to_owned()));
+    headers.extend(message.message_id().map(|id| ("bellhop-message-id", id.to_owned())));
+    headers.push(("bellhop-routing-key", message.routing_key.clone()));
+    Outgoing {
+        exchange: names::mode_exchange(mode),
+        routing_key: names::PARKED_KEY.to_owned(),
+        message_id,
+        message_type: message.message_type().map(str::to_owned),
+        timestamp: timestamp(message),
+        headers,
+        body: Bytes::copy_from_slice(&message.body),
+    }
+}
+
+/// The publisher's headers that go with the event wherever it goes.
+fn kept_headers(message: &Incoming) -> impl Iterator<Item = (&'static str, String)> {
+    [names::ORGANISATION_HEADER, names::TRACE_HEADER]
+        .into_iter()
+        .filter_map(|name| message.header(name).map(|value| (name, value.to_owned())))
+}
+
+fn timestamp(message: &Incoming) -> u64 {
+    message.timestamp().map_or(0, |since_epoch| since_epoch.as_secs())
+}
