@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod config;
+mod doctor;
 mod listen;
 mod migrate;
 mod publish;
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Publish(publish::PublishArguments),
     /// Deliver events until told to stop (SIGTERM or Ctrl-C).
     Worker,
+    /// Check brokers, policies, permissions, versions, clocks and stores, and say how to mend what is wrong.
+    Doctor(doctor::DoctorArguments),
     /// Receive webhooks locally: verify signatures, print what arrives, answer as told.
     Listen(listen::ListenArguments),
     /// Print the configuration's reference: every key with meaning, range and default.
@@ -42,6 +45,7 @@ impl Command {
             Self::Webhook(command) => webhook::run(config, command).await,
             Self::Publish(arguments) => publish::run(config, arguments).await,
             Self::Worker => worker::run(config).await,
+            Self::Doctor(arguments) => doctor::run(config, arguments).await,
             Self::Listen(arguments) => listen::run(arguments).await,
             Self::Config => config::run(),
         }

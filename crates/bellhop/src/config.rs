@@ -4,6 +4,8 @@
 //! needs and does not find it names itself.
 
 mod adapters;
+mod management;
+pub(crate) use management::ManagementAddress;
 mod work;
 
 use std::path::Path;
@@ -19,13 +21,8 @@ use bellhop_store::StoreOptions;
 use bellhop_worker::WorkerOptions;
 
 /// Variables that are for somebody else: this program's own flags, the local stack, the build.
-const NOT_SETTINGS: [&str; 5] = [
-    "BELLHOP_CONFIG",
-    "BELLHOP_COMMIT",
-    "BELLHOP_STACK_*",
-    "BELLHOP_LISTEN_PORT",
-    "BELLHOP_RABBITMQ_MANAGEMENT_URL",
-];
+const NOT_SETTINGS: [&str; 4] =
+    ["BELLHOP_CONFIG", "BELLHOP_COMMIT", "BELLHOP_STACK_*", "BELLHOP_LISTEN_PORT"];
 
 /// What a command needs to be told; the others may be absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +40,9 @@ pub(crate) enum Needs {
 /// The whole configuration; nothing in it can be invalid.
 #[derive(Debug)]
 pub(crate) struct Config {
-    broker: Option<BrokerAddress>,
-    store: Option<StoreOptions>,
+    pub(crate) broker: Option<BrokerAddress>,
+    pub(crate) management: Option<ManagementAddress>,
+    pub(crate) store: Option<StoreOptions>,
     pub(crate) sender: SenderOptions,
     pub(crate) worker: WorkerOptions,
     pub(crate) producer: ProducerOptions,
@@ -85,6 +83,7 @@ impl Config {
 
     fn read(settings: &mut Settings, needs: Needs) -> Self {
         let broker = adapters::read_broker(settings, matches!(needs, Needs::Broker | Needs::Everything));
+        let management = management::read_management(settings);
         let store = adapters::read_store(settings, matches!(needs, Needs::Store | Needs::Everything));
         let sender = adapters::read_sender(settings);
         let ladder = work::read_ladder(settings);
@@ -94,6 +93,6 @@ impl Config {
         let probes = ProbeConfig::read(settings);
         let shutdown = ShutdownConfig::read(settings);
         work::check_deadlines(settings, &sender, &worker, shutdown);
-        Self { broker, store, sender, worker, producer, logs, probes, shutdown }
+        Self { broker, management, store, sender, worker, producer, logs, probes, shutdown }
     }
 }

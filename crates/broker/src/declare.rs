@@ -102,7 +102,7 @@ impl Topology {
 }
 
 /// The arguments that say what a queue means.
-fn arguments(queue: &QueueSpec) -> FieldTable {
+pub(crate) fn arguments(queue: &QueueSpec) -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), text("quorum"));
     arguments.insert("x-overflow".into(), text("reject-publish"));

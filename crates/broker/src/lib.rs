@@ -18,6 +18,9 @@ pub use topology::{QueueSpec, Topology};
 mod declare;
 pub use declare::{DeclareError, Declared};
 
+mod inspect;
+pub use inspect::{Argument, ExpectedBinding, ExpectedExchange, InspectError, Inspection};
+
 mod message;
 pub use message::{Incoming, Outgoing};
 

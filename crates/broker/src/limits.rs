@@ -17,6 +17,10 @@ pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// said that it blocks publishers.
 pub(crate) const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long confirms may be outstanding before the publisher no longer counts as ready: nothing whose result would have
+/// to be stored is begun while the broker keeps silent.
+pub(crate) const CONFIRM_LATE_AFTER: Duration = Duration::from_secs(2);
+
 /// Channels that publish in parallel. While one waits for its batch's confirms the others fill theirs.
 pub(crate) const PUBLISH_CHANNELS: usize = 4;
 

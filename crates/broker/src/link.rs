@@ -119,22 +119,19 @@ impl Link {
         self.state.borrow().clone()
     }
 
-    /// Waits until the state is another than `Down`.
-    ///
-    /// * `patience`: the longest wait.
+    /// Waits for the first session, or for the first try that fails. The link goes on trying in any case.
     ///
     /// # Errors
-    /// The reason of the latest failed try, when the link is not up in time.
-    pub async fn wait_until_up(&self, patience: Duration) -> Result<(), Arc<ConnectError>> {
+    /// Why the try failed.
+    pub async fn connected(&self) -> Result<(), Arc<ConnectError>> {
         let mut state = self.state.clone();
-        let is_up = state.wait_for(|state| !matches!(state, LinkState::Down(_)));
-        let waited = tokio::time::timeout(patience, is_up).await.is_ok_and(|waited| waited.is_ok());
-        match self.state() {
-            LinkState::Down(Some(reason)) if !waited => Err(reason),
-            LinkState::Down(None) if !waited => {
-                Err(Arc::new(ConnectError::TimedOut { address: "its address".to_owned() }))
-            }
-            _ => Ok(()),
+        let is_decided = |state: &LinkState| !matches!(state, LinkState::Down(None));
+        let decided = state.wait_for(is_decided).await.map(|state| state.clone());
+        match decided {
+            Ok(LinkState::Down(Some(reason))) => Err(reason),
+            Ok(_) => Ok(()),
+            // The supervisor ends only when the link is closed, and that consumes the link.
+            Err(_) => unreachable!("the supervisor outlives the link"),
         }
     }
 

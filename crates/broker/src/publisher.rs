@@ -4,6 +4,8 @@
 //! library hands a returned message to whichever confirm completes next, so a return is matched by message id; and
 //! since all confirms of a channel belong to one batch, none is judged before every return of the batch is known.
 
+mod late;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +13,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Confirmation, PublisherConfirm};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::{Channel, Confirmation, ErrorKind, PublisherConfirm};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{
-    CONFIRM_TIMEOUT, CONNECT_TIMEOUT, PUBLISH_BATCH_MAX, PUBLISH_CHANNELS, PUBLISH_QUEUE_MAX,
-};
+use self::late::{Late, confirmed_in_time};
+use crate::limits::{CONNECT_TIMEOUT, PUBLISH_BATCH_MAX, PUBLISH_CHANNELS, PUBLISH_QUEUE_MAX};
 use crate::link::{Backoff, Link, LinkState, Session, session};
 use crate::message::Outgoing;
 use crate::stats::BrokerStats;
@@ -28,6 +30,7 @@ use crate::stats::BrokerStats;
 pub struct Publisher {
     requests: mpsc::Sender<Request>,
     state: watch::Receiver<LinkState>,
+    late: Late,
 }
 
 /// What became of a publish that was not confirmed.
@@ -39,6 +42,12 @@ pub enum PublishError {
     /// A queue refused it, mostly because it is full. Nothing was stored there.
     #[error("a queue refused the message: it is full, or its quorum is lost")]
     Refused,
+    /// The exchange does not exist. Of a batch, others may be stored.
+    #[error("the exchange does not exist: declare the topology with `bellhop topology`")]
+    NoExchange,
+    /// The user may not publish to the exchange.
+    #[error("the user may not publish to the exchange: grant it write permission there")]
+    Forbidden,
     /// The session ended before the confirm: the message may or may not be stored.
     #[error("the connection to the broker ended before the message was confirmed")]
     Interrupted,
@@ -63,17 +72,19 @@ impl Publisher {
     #[must_use]
     pub fn new(link: &Link, tasks: &TaskTracker) -> Self {
         let (requests, queue) = mpsc::channel(PUBLISH_QUEUE_MAX);
+        let late = Late::default();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..PUBLISH_CHANNELS {
             let lane = Lane {
                 queue: Arc::clone(&queue),
                 sessions: link.sessions(),
                 closing: link.closing(),
+                late: late.clone(),
                 stats: Arc::clone(link.stats()),
             };
             tasks.spawn(lane.run());
         }
-        Self { requests, state: link.watch() }
+        Self { requests, state: link.watch(), late }
     }
 
     /// Publishes one message and waits until the broker has it.
@@ -97,18 +108,21 @@ impl Publisher {
         }
     }
 
-    /// Whether a publish would be taken now: connected and not blocked.
+    /// Whether a publish would be taken now: connected, not blocked, and no confirm late.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        matches!(*self.state.borrow(), LinkState::Up)
+        matches!(*self.state.borrow(), LinkState::Up) && self.late.is_none()
     }
 
     /// Waits until a publish would be taken.
     pub async fn ready(&self) {
         let mut state = self.state.clone();
-        if state.wait_for(|state| matches!(state, LinkState::Up)).await.is_err() {
-            // The link was closed: it is never ready again, and whoever waits is about to be cancelled.
-            std::future::pending::<()>().await;
+        while !self.is_ready() {
+            self.late.none().await;
+            if state.wait_for(|state| matches!(state, LinkState::Up)).await.is_err() {
+                // The link was closed: it is never ready again, and whoever waits is about to be cancelled.
+                std::future::pending::<()>().await;
+            }
         }
     }
 }
@@ -118,6 +132,7 @@ struct Lane {
     queue: Arc<Mutex<mpsc::Receiver<Request>>>,
     sessions: watch::Receiver<Option<Arc<Session>>>,
     closing: CancellationToken,
+    late: Late,
     stats: Arc<BrokerStats>,
 }
 
@@ -155,44 +170,48 @@ impl Lane {
             }
             // Whoever stopped waiting before the message was written gets it back unsent, rather than sent unseen.
             batch.retain(|request| !request.result.is_closed());
-            let is_alive = self.publish(session, channel, &mut batch).await;
-            if !is_alive {
-                session.ended.cancel();
-                return Served::SessionEnded;
+            match self.publish(session, channel, &mut batch).await {
+                Fate::Alive => {}
+                Fate::ChannelClosed => return Served::ChannelClosed,
+                Fate::SessionEnded => {
+                    session.ended.cancel();
+                    return Served::SessionEnded;
+                }
             }
         }
     }
 
-    /// Publishes one batch and answers each request; `false` when the session must be given up.
-    async fn publish(&self, session: &Session, channel: &Channel, batch: &mut Vec<Request>) -> bool {
+    /// Publishes one batch and answers each request; says what is left of channel and session.
+    async fn publish(&self, session: &Session, channel: &Channel, batch: &mut Vec<Request>) -> Fate {
         let confirming = async {
             let confirms = join_all(batch.iter().map(|request| write(channel, &request.message))).await;
             join_all(confirms.into_iter().map(async |confirm| confirm?.await)).await
         };
-        let Some(confirmations) = confirmed_in_time(session, confirming).await else {
+        let Some(confirmations) = confirmed_in_time(session, &self.late, confirming).await else {
             self.stats.interrupted.add(batch.len());
             for request in batch.drain(..) {
                 let _ = request.result.send(Err(PublishError::Interrupted));
             }
-            return false;
+            return Fate::SessionEnded;
         };
         let returned: HashSet<String> = confirmations.iter().filter_map(returned_id).collect();
-        let mut is_alive = true;
+        let mut fate = Fate::Alive;
         for (request, confirmation) in batch.drain(..).zip(confirmations) {
             let result = match confirmation {
                 Ok(_) if returned.contains(&request.message.message_id) => Err(PublishError::Unroutable),
                 Ok(Confirmation::Ack(_)) => Ok(()),
                 Ok(Confirmation::Nack(_)) => Err(PublishError::Refused),
                 Ok(Confirmation::NotRequested) => unreachable!("the channel is in confirm mode"),
-                Err(_) => {
-                    is_alive = false;
-                    Err(PublishError::Interrupted)
+                Err(error) => {
+                    let (error, after) = judge(&error);
+                    fate = fate.max(after);
+                    Err(error)
                 }
             };
             self.count(result);
             let _ = request.result.send(result);
         }
-        is_alive
+        fate
     }
 
     fn count(&self, result: Result<(), PublishError>) {
@@ -207,27 +226,30 @@ impl Lane {
 }
 
 enum Served {
+    ChannelClosed,
     SessionEnded,
     LastPublisherGone,
 }
 
-/// Waits for a batch's confirms; `None` when the session ended or the broker kept silent too long. Silence does not
-/// count while the broker has said that it blocks.
-async fn confirmed_in_time<T>(session: &Session, confirming: impl Future<Output = T>) -> Option<T> {
-    tokio::pin!(confirming);
-    loop {
-        tokio::select! {
-            biased;
-            confirmations = &mut confirming => return Some(confirmations),
-            () = session.ended.cancelled() => return None,
-            () = tokio::time::sleep(CONFIRM_TIMEOUT) => {}
-        }
-        if !session.connection.status().blocked() {
-            tracing::warn!(
-                "the broker left publishes unconfirmed for {CONFIRM_TIMEOUT:?}; giving the session up"
-            );
-            return None;
-        }
+/// What a batch left of its channel; the worst of all its publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Alive,
+    ChannelClosed,
+    SessionEnded,
+}
+
+/// What an error says of a publish, and of the channel: a refused exchange closes the channel, anything else counts as
+/// the end of the session.
+fn judge(error: &lapin::Error) -> (PublishError, Fate) {
+    let ErrorKind::ProtocolError(reply) = error.kind() else {
+        return (PublishError::Interrupted, Fate::SessionEnded);
+    };
+    match reply.kind() {
+        AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => (PublishError::NoExchange, Fate::ChannelClosed),
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => (PublishError::Forbidden, Fate::ChannelClosed),
+        AMQPErrorKind::Soft(_) => (PublishError::Interrupted, Fate::ChannelClosed),
+        AMQPErrorKind::Hard(_) => (PublishError::Interrupted, Fate::SessionEnded),
     }
 }
 

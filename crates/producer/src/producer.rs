@@ -30,8 +30,6 @@ pub struct Producer {
 /// How long a producer is patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerOptions {
-    /// Longest wait for the first connection. Default 15 s.
-    pub connect_timeout: Duration,
     /// Longest wait for one event's confirm, outages and repeats included. Default 30 s. Too low gives events up that
     /// a broker's leader election would have delayed; too high holds the caller's transaction open.
     pub publish_timeout: Duration,
@@ -40,12 +38,18 @@ pub struct ProducerOptions {
 /// Why an event is not known to be stored.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProducerError {
-    /// No connection in time.
+    /// The first try to connect failed.
     #[error(transparent)]
     Connect(Arc<ConnectError>),
     /// The broker has no queue for it: nothing was stored.
     #[error("no queue takes events: declare the topology with `bellhop topology`")]
     Unroutable,
+    /// The exchange for events does not exist.
+    #[error("the broker has no exchange for events: declare the topology with `bellhop topology`")]
+    NoExchange,
+    /// The user may not publish events of this mode.
+    #[error("the user may not publish this event: grant it write and topic permissions on `bellhop.events`")]
+    Forbidden,
     /// The queue refused it, mostly because it is full: nothing was stored.
     #[error("the broker refused the event: the queue is full, or its quorum is lost; publish it again later")]
     Refused,
@@ -61,7 +65,7 @@ pub enum ProducerError {
 
 impl Default for ProducerOptions {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(15), publish_timeout: Duration::from_secs(30) }
+        Self { publish_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -69,11 +73,11 @@ impl Producer {
     /// Connects, and keeps the connection from then on.
     ///
     /// # Errors
-    /// [`ProducerError::Connect`] when there is no session within [`ProducerOptions::connect_timeout`].
+    /// [`ProducerError::Connect`] when the first try fails, within 10 s; whoever starts beside the broker tries again.
     pub async fn connect(address: BrokerAddress, options: ProducerOptions) -> Result<Self, ProducerError> {
         let tasks = TaskTracker::new();
         let link = Link::open(address, "bellhop producer");
-        if let Err(error) = link.wait_until_up(options.connect_timeout).await {
+        if let Err(error) = link.connected().await {
             link.close().await;
             return Err(ProducerError::Connect(error));
         }
@@ -130,6 +134,8 @@ impl From<PublishError> for ProducerError {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Unroutable => Self::Unroutable,
+            PublishError::NoExchange => Self::NoExchange,
+            PublishError::Forbidden => Self::Forbidden,
             PublishError::Refused => Self::Refused,
             PublishError::Blocked => Self::Blocked,
             PublishError::Interrupted | PublishError::TimedOut => Self::TimedOut,

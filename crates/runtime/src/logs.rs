@@ -21,9 +21,9 @@ use crate::config::{Key, Settings};
 /// What the targets of our own crates begin with.
 const OWN_TARGETS: &str = "bellhop";
 
-/// lapin warns about each returned message here and prints it whole: patients' names, phone numbers,
-/// addresses.
-const RETURNED_MESSAGES_TARGET: &str = "lapin::returned_messages";
+/// lapin warns about each returned message and prints it whole: patients' names, phone numbers, addresses. It also calls
+/// an orderly close an error. What matters of it reaches us as results, and is logged where they are handled.
+const SILENT_TARGET: &str = "lapin";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +169,7 @@ fn cap_on_libraries() -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target(OWN_TARGETS, LevelFilter::TRACE)
-        .with_target(RETURNED_MESSAGES_TARGET, LevelFilter::OFF)
+        .with_target(SILENT_TARGET, LevelFilter::OFF)
 }
 
 /// tracing's own parser also takes digits; a file that says `3` would not read as anything.

@@ -33,6 +33,19 @@ impl ShutdownConfig {
             Duration::from_secs(25),
             Duration::from_secs(1)..=Duration::from_secs(600),
         );
+        let grace = shutdown.duration(
+            Key {
+                name: "grace",
+                meaning: "What the orchestrator allows between SIGTERM and SIGKILL (Kubernetes' \
+                    terminationGracePeriodSeconds); only compared with drain_timeout, which must be \
+                    shorter.",
+            },
+            Duration::from_secs(30),
+            Duration::from_secs(1)..=Duration::from_secs(3600),
+        );
+        if grace <= drain_timeout {
+            shutdown.problem("drain_timeout", "is not shorter than grace: the drain would end in SIGKILL");
+        }
         Self { drain_timeout }
     }
 }

@@ -118,7 +118,7 @@ pub enum StoreError {
     #[error("a webhook wants 1 to {EVENT_TYPES_PER_WEBHOOK_MAX} event types, not {0}")]
     EventTypes(usize),
     /// The URL was parsed for another mode.
-    #[error("the URL does not suit the webhook's mode: {0}")]
+    #[error(transparent)]
     Url(#[from] EndpointUrlError),
 }
 
@@ -130,8 +130,7 @@ pub struct Unresolved {
     pub mode: Mode,
     /// The organisation asked for.
     pub organisation: OrganisationId,
-    /// Why the truth could not be read. A copy was not there, too old or could not be read either.
-    #[source]
+    /// Why the truth could not be read; part of the text. A copy was not there, too old or could not be read either.
     pub reason: Arc<StoreError>,
 }
 

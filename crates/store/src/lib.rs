@@ -21,6 +21,9 @@ pub use seal::{SealingKeys, SealingKeysError};
 mod check;
 mod migrations;
 
+mod diagnose;
+pub use diagnose::{PostgresFacts, RedisFacts};
+
 mod webhooks;
 pub use webhooks::{CacheReach, NewWebhook, Registered, WebhookFilter, Written};
 

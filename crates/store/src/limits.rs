@@ -14,8 +14,16 @@ pub const LIST_PAGE_MAX: usize = 500;
 /// How often the truth is asked for recent changes. Two rounds fit into the promised 5 s.
 pub(crate) const TRUTH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// By how much one look for changes overlaps the one before: longer than any write takes from its stamp to its commit.
+/// After this a copy is read again although looks told of no change. It bounds what looks cannot tell: a change made by
+/// hand without a version, and a version that a failover lost.
+pub(crate) const REREAD_AFTER: Duration = Duration::from_secs(60);
+
+/// By how much one look for changes overlaps the one before: longer than a write may take
+/// from its stamp to its commit, which [`QUERY_TIMEOUT_MAX`] bounds.
 pub(crate) const TRUTH_OVERLAP: Duration = Duration::from_secs(30);
+
+/// Longest query timeout that may be configured.
+pub(crate) const QUERY_TIMEOUT_MAX: Duration = Duration::from_secs(15);
 
 /// Most changes fetched at once.
 pub(crate) const CHANGES_PAGE_MAX: i64 = 500;

@@ -9,7 +9,7 @@ use moka::future::Cache;
 use moka::ops::compute::Op;
 use tokio::time::Instant;
 
-use crate::limits::STALE_RETRY_AFTER;
+use crate::limits::{REREAD_AFTER, STALE_RETRY_AFTER};
 use crate::scope::Scope;
 use crate::{MemoryOptions, Subscriptions};
 
@@ -23,6 +23,9 @@ pub(crate) struct Memory {
     options: MemoryOptions,
     /// Raised when everything must be read again; what was read in an earlier epoch is stale.
     epoch: AtomicU64,
+    /// When the last look into the truth began that told of every change before it, in milliseconds since `made_at`.
+    looked_at_ms: AtomicU64,
+    made_at: Instant,
 }
 
 /// What memory has to say.
@@ -75,7 +78,14 @@ struct Held {
 
 impl Memory {
     pub(crate) fn new(options: MemoryOptions) -> Self {
-        Self { live: cache(&options), test: cache(&options), options, epoch: AtomicU64::new(0) }
+        Self {
+            live: cache(&options),
+            test: cache(&options),
+            options,
+            epoch: AtomicU64::new(0),
+            looked_at_ms: AtomicU64::new(0),
+            made_at: Instant::now(),
+        }
     }
 
     /// Looks an organisation up. This is the path of every event.
@@ -85,7 +95,9 @@ impl Memory {
         };
         let now = Instant::now();
         let age = now.saturating_duration_since(held.read_at);
-        if age < self.options.revalidate_after && held.epoch == self.epoch.load(Ordering::Acquire) {
+        let is_current =
+            age < self.options.revalidate_after || (age < REREAD_AFTER && self.was_looked_at(now));
+        if is_current && held.epoch == self.epoch.load(Ordering::Acquire) {
             return Found::Fresh(held.subscriptions);
         }
         if age <= self.options.stale_max && held.retry_at.is_some_and(|retry_at| now < retry_at) {
@@ -128,6 +140,13 @@ impl Memory {
         is_news
     }
 
+    /// Notes that every change before a moment has been raised. What is still held was right at that moment, so it need
+    /// not be read again one by one.
+    pub(crate) fn note_look(&self, began_at: Instant) {
+        let since = began_at.saturating_duration_since(self.made_at);
+        self.looked_at_ms.fetch_max(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
     /// Has everything read again before it is used next. Copies stay, for when nothing can be read.
     pub(crate) fn expire_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
@@ -153,6 +172,12 @@ impl Memory {
             })
             .await;
         found
+    }
+
+    fn was_looked_at(&self, now: Instant) -> bool {
+        let looked_at_ms = self.looked_at_ms.load(Ordering::Acquire);
+        let looked_at = self.made_at + Duration::from_millis(looked_at_ms);
+        looked_at_ms != 0 && now.saturating_duration_since(looked_at) < self.options.revalidate_after
     }
 
     fn cache(&self, mode: Mode) -> &Cache<OrganisationId, Slot> {

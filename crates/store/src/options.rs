@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::limits::QUERY_TIMEOUT_MAX;
 use crate::{SealingKeys, StoreError};
 
 /// Everything a [`crate::Store`] is opened with.
@@ -32,7 +33,8 @@ pub struct PostgresOptions {
     pub connections_max: usize,
     /// Longest wait for a connection, new or from the pool. Default 2 s.
     pub connect_timeout: Duration,
-    /// Longest wait for one operation, a whole transaction included. Default 3 s; the server gives up then, too.
+    /// Longest wait for one operation, a whole transaction included; at most 15 s. Default 3 s; the server gives up then,
+    /// too.
     pub query_timeout: Duration,
 }
 
@@ -58,7 +60,8 @@ pub struct RedisOptions {
 /// How this process's memory behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryOptions {
-    /// A copy older than this is read again before it is used. Default 4 s, so that a change holds within 5 s.
+    /// A copy that was neither read nor looked after for this long is read again before it is used. Default 4 s, so that
+    /// a change holds within 5 s.
     pub revalidate_after: Duration,
     /// A copy older than this is not used even when nothing else can be reached. Default 1 h.
     pub stale_max: Duration,
@@ -121,6 +124,7 @@ impl StoreOptions {
         };
         require(is_schema(&postgres.schema), "`postgres.schema` is not a word of `a-z`, `0-9` and `_`");
         require(is_key_prefix(&redis.key_prefix), "`redis.key_prefix` is not a word of `A-Za-z0-9_-`");
+        require(postgres.query_timeout <= QUERY_TIMEOUT_MAX, "`postgres.query_timeout` is above 15 s");
         require(2 <= postgres.connections_max, "`postgres.connections_max` is below 2");
         require(1 <= redis.connections_max, "`redis.connections_max` is below 1");
         if problems.is_empty() { Ok(()) } else { Err(StoreError::Options(problems.join("; "))) }

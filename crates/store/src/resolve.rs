@@ -18,13 +18,17 @@ const READS_MAX: u32 = 3;
 impl Store {
     /// Finds the active subscriptions of an organisation.
     ///
-    /// An organisation without webhooks has an empty list, which is cached like any other. What memory holds is used
-    /// for [`crate::MemoryOptions::revalidate_after`] without asking anybody; while nobody can be asked, up to
-    /// [`crate::MemoryOptions::stale_max`].
+    /// An organisation without webhooks has an empty list, which is cached like any other. What memory holds is used for
+    /// [`crate::MemoryOptions::revalidate_after`] without asking anybody, longer while [`Store::watch`] sees every
+    /// change; and up to [`crate::MemoryOptions::stale_max`] while nobody can be asked.
     ///
     /// # Errors
     /// [`Unresolved`] when nobody knows. It never means that there are none; the caller defers the delivery.
-    pub async fn subscriptions(&self, mode: Mode, organisation: &OrganisationId) -> Resolution {
+    pub async fn subscriptions(
+        &self,
+        mode: Mode,
+        organisation: &OrganisationId,
+    ) -> Result<Arc<Subscriptions>, Unresolved> {
         let counters = &self.inner.counters;
         match self.inner.memory.find(mode, organisation).await {
             Found::Fresh(subscriptions) => {

@@ -49,6 +49,8 @@ counters! {
     changes_heard,
     /// Changes found in PostgreSQL that neither a publish nor a read had told of before.
     changes_found,
+    /// Looks into PostgreSQL that told of every change.
+    looks,
     /// Copies removed from Redis because PostgreSQL has a newer version.
     redis_healed,
     /// Times the listener subscribed.

@@ -27,7 +27,10 @@ pub struct ActiveSubscription {
 
 impl Subscriptions {
     /// Prepares what was read.
-    pub(crate) fn new(version: i64, all: Vec<Subscription>) -> Self {
+    ///
+    /// * `version`: of the truth it was read from.
+    #[must_use]
+    pub fn new(version: i64, all: Vec<Subscription>) -> Self {
         let prepare = |subscription: Subscription| {
             let signer = Signer::new(&subscription.secrets);
             Arc::new(ActiveSubscription { subscription, signer })

@@ -1,5 +1,6 @@
 //! One delivery: claim, attempt, verdict, and what the verdict asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bellhop_broker::Outgoing;
@@ -7,6 +8,7 @@ use bellhop_model::{
     Attempt, CopyToken, DeliveryId, End, EndReason, Event, Failure, Outcome, Rung, Verdict, decide,
 };
 use bellhop_store::{ActiveSubscription, Claim, ClaimedAttempt};
+use futures_util::FutureExt as _;
 
 use crate::keep::{Kept, keep};
 use crate::metrics::count;
@@ -22,7 +24,7 @@ impl<P: Ports> Processor<P> {
         &self,
         in_hand: &InHand<'_>,
         event: &Event,
-        subscription: &ActiveSubscription,
+        subscription: &Arc<ActiveSubscription>,
         owed: &Owed,
     ) -> Kept {
         let webhook = &subscription.subscription.webhook;
@@ -30,11 +32,14 @@ impl<P: Ports> Processor<P> {
         if !self.is_ours(event, &delivery, owed).await {
             return Kept::Stored;
         }
-        self.ports.ready().await;
+        let subscription = match self.when_ready(in_hand, event, subscription, owed).await {
+            Ok(subscription) => subscription,
+            Err(kept) => return kept,
+        };
         if (in_hand.is_lost)() {
             return Kept::Lost;
         }
-        let (outcome, duration) = self.attempt(event, subscription, owed.attempt).await;
+        let (outcome, duration) = self.attempt(event, &subscription, owed.attempt).await;
         let verdict = decide(owed.attempt, &outcome, &self.ladder);
         self.observe(&Attempted { event, owed, delivery: &delivery, outcome: &outcome, duration, verdict });
         match verdict {
@@ -50,6 +55,35 @@ impl<P: Ports> Processor<P> {
                 self.record_end(in_hand, event, owed, end).await
             }
         }
+    }
+
+    /// Waits until a result could be stored; returns the subscription as it is then, or what became of the message.
+    ///
+    /// The broker may block publishers for hours. What was resolved before such a wait no longer holds after it: the
+    /// webhook may have been disabled, or its URL or secret changed.
+    async fn when_ready(
+        &self,
+        in_hand: &InHand<'_>,
+        event: &Event,
+        subscription: &Arc<ActiveSubscription>,
+        owed: &Owed,
+    ) -> Result<Arc<ActiveSubscription>, Kept> {
+        let mut subscription = Arc::clone(subscription);
+        while self.ports.ready().now_or_never().is_none() {
+            self.ports.ready().await;
+            if (in_hand.is_lost)() {
+                return Err(Kept::Lost);
+            }
+            let Some(subscriptions) = self.ports.subscriptions(event.mode, &event.organisation).await else {
+                return Err(self.defer(in_hand, owed).await);
+            };
+            let Some(found) = subscriptions.find(&subscription.subscription.webhook) else {
+                let end = (EndReason::WebhookInactive, String::new());
+                return Err(self.record_end(in_hand, event, owed, end).await);
+            };
+            subscription = Arc::clone(found);
+        }
+        Ok(subscription)
     }
 
     /// Whether this copy may make the attempt.

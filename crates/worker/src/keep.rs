@@ -64,7 +64,8 @@ impl Drop for Shut<'_> {
 
 /// Publishes until the broker has the message.
 ///
-/// * `alternatives`: the message, then what to publish instead when a queue refuses the one before; at least one.
+/// * `alternatives`: the message, then what to publish instead when no queue takes the one before; at least one. While
+///   the broker does not answer, the same is tried again: it is the connection that failed, not the queue.
 /// * `is_lost`: whether the broker will offer the original again, so that the result is void.
 pub(crate) async fn keep<P: Ports>(
     ports: &P,
@@ -74,22 +75,24 @@ pub(crate) async fn keep<P: Ports>(
 ) -> Kept {
     let mut shut = None;
     let mut pause = PAUSE_MIN;
-    for message in alternatives.iter().cycle() {
-        match ports.publish(message.clone()).await {
-            Ok(()) => return Kept::Stored,
-            Err(error) => {
-                shut.get_or_insert_with(|| gate.shut());
-                let (exchange, key) = (&message.exchange, &message.routing_key);
-                tracing::warn!(%error, exchange, key, "a result is not stored yet; trying again");
-                if error != PublishError::Refused || alternatives.len() == 1 {
-                    ports.pause(pause).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
-                }
-            }
+    let mut chosen = 0;
+    loop {
+        let message = &alternatives[chosen];
+        let Err(error) = ports.publish(message.clone()).await else { return Kept::Stored };
+        shut.get_or_insert_with(|| gate.shut());
+        let (exchange, key) = (&message.exchange, &message.routing_key);
+        tracing::warn!(%error, exchange, key, "a result is not stored yet; trying again");
+        let is_refused = matches!(error, PublishError::Refused | PublishError::Unroutable);
+        if is_refused {
+            chosen = (chosen + 1) % alternatives.len();
+        }
+        // Another queue may take it at once. When none did, or the broker does not answer, it needs time.
+        if chosen == 0 || !is_refused {
+            ports.pause(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
         if is_lost() {
             return Kept::Lost;
         }
     }
-    unreachable!("cycling over at least one message does not end")
 }

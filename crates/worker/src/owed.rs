@@ -67,8 +67,13 @@ impl Owed {
         let outcome = message.header(OUTCOME).unwrap_or_default();
         let unrecorded =
             optional(message, UNRECORDED, EndReason::parse)?.map(|reason| (reason, outcome.to_owned()));
+        let webhook: Option<WebhookId> = optional(message, WEBHOOK, |text| text.parse().ok())?;
+        if unrecorded.is_some() && webhook.is_none() {
+            // Only a delivery to a webhook ends, never an event as a whole.
+            return Err(Unreadable(WEBHOOK));
+        }
         Ok(Self {
-            webhook: optional(message, WEBHOOK, |text| text.parse().ok())?,
+            webhook,
             series: Series(series),
             attempt,
             copy: optional(message, COPY, |text| text.parse().ok())?,
@@ -158,6 +163,8 @@ mod tests {
         assert_eq!(changed(WEBHOOK, "x"), Err(Unreadable(WEBHOOK)));
         assert_eq!(changed(COPY, "a.b"), Err(Unreadable(COPY)));
         assert_eq!(changed(UNRECORDED, "bored"), Err(Unreadable(UNRECORDED)));
+        let nobodys_end = Owed { webhook: None, ..owed() };
+        assert_eq!(Owed::read(&message(nobodys_end.headers())), Err(Unreadable(WEBHOOK)));
         assert_eq!(changed(ACCEPTED_AT, "99999999999999999999"), Err(Unreadable(ACCEPTED_AT)));
         assert_eq!(Owed::read(&message(Vec::new())), Err(Unreadable(SERIES)));
     }

@@ -140,7 +140,7 @@ impl<P: Ports> Processor<P> {
     /// Puts a message off without using up an attempt: who wants it cannot be told, which is not the same as nobody.
     ///
     /// The wait grows with the age, from the shortest rung to the longest.
-    async fn defer(&self, in_hand: &InHand<'_>, owed: &Owed) -> Kept {
+    pub(crate) async fn defer(&self, in_hand: &InHand<'_>, owed: &Owed) -> Kept {
         let InHand { message, origin, is_lost } = in_hand;
         self.count_event(origin, "deferred");
         let age = (self.ports.now() - owed.accepted_at).unsigned_abs();

@@ -9,9 +9,6 @@ use bellhop_broker::{Link, Topology};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
-/// Longest wait for the broker.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
-
 /// Longest wait for all declarations.
 const DECLARE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,7 +17,7 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(file, Needs::Broker)?;
     let address = config.broker();
     let link = Link::open(address.clone(), "bellhop topology");
-    link.wait_until_up(CONNECT_PATIENCE).await.map_err(anyhow::Error::new)?;
+    link.connected().await.map_err(anyhow::Error::new)?;
     let topology = Topology::new(&config.worker.ladder);
     let declarer = link.declarer();
     let declaring = topology.declare(&declarer);

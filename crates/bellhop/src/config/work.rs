@@ -87,18 +87,12 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
 pub(super) fn read_producer(settings: &mut Settings) -> ProducerOptions {
     let defaults = ProducerOptions::default();
     let mut producer = settings.section("producer", "How patiently `bellhop publish` publishes.");
-    let range = Duration::from_secs(1)..=Duration::from_secs(300);
-    let connect_timeout = producer.duration(
-        Key { name: "connect_timeout", meaning: "Longest wait for the first connection." },
-        defaults.connect_timeout,
-        range.clone(),
-    );
     let publish_timeout = producer.duration(
         Key { name: "publish_timeout", meaning: "Longest wait for one event's confirm, outages included." },
         defaults.publish_timeout,
-        range,
+        Duration::from_secs(1)..=Duration::from_secs(300),
     );
-    ProducerOptions { connect_timeout, publish_timeout }
+    ProducerOptions { publish_timeout }
 }
 
 /// Refuses deadlines that cannot be kept together: a request must end, and its result be stored, within the drain.

@@ -44,6 +44,29 @@ async fn a_reading_is_fresh_until_it_must_be_read_again_counted_from_its_start()
 }
 
 #[tokio::test(start_paused = true)]
+async fn looks_into_the_truth_spare_reading_again_but_not_for_ever() {
+    let memory = memory();
+    let live = scope(Mode::Live);
+    assert!(memory.offer(&live, &reading(1, Source::Copy)).await);
+    for _ in 1..REREAD_AFTER.as_secs() {
+        advance(Duration::from_secs(1)).await;
+        memory.note_look(Instant::now());
+        assert_eq!(fresh(&memory, Mode::Live).await, Some(1));
+    }
+    advance(Duration::from_secs(1)).await;
+    memory.note_look(Instant::now());
+    assert_eq!(fresh(&memory, Mode::Live).await, None, "a truth that went back would never be noticed");
+
+    assert!(memory.offer(&live, &reading(1, Source::Copy)).await);
+    advance(REVALIDATE_AFTER).await;
+    assert_eq!(fresh(&memory, Mode::Live).await, None, "the last look is as old as the reading");
+    memory.note_look(Instant::now());
+    assert_eq!(fresh(&memory, Mode::Live).await, Some(1));
+    memory.expire_all();
+    assert_eq!(fresh(&memory, Mode::Live).await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_old_reading_never_replaces_a_newer_one() {
     let memory = memory();
     let live = scope(Mode::Live);

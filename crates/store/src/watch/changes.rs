@@ -1,4 +1,7 @@
 //! The look into the truth: finds every change that was not heard of, and removes older copies from Redis.
+//!
+//! One small query tells that everything in memory is still right, so warm copies cost Redis nothing, and Redis going
+//! away does not send every worker to PostgreSQL for each organisation.
 
 use std::time::Duration;
 
@@ -20,7 +23,7 @@ pub(super) async fn run(inner: &Inner) {
     loop {
         looks.tick().await;
         let began_at = Instant::now();
-        match look(inner, reach_back(inner.redis_ttl, complete_at)).await {
+        match look(inner, began_at, reach_back(inner.redis_ttl, complete_at)).await {
             Ok(()) => {
                 complete_at = Some(began_at);
                 if is_failing {
@@ -44,7 +47,9 @@ fn reach_back(redis_ttl: Duration, complete_at: Option<Instant>) -> Duration {
 }
 
 /// Goes through every change of late, oldest first.
-async fn look(inner: &Inner, within: Duration) -> Result<(), StoreError> {
+///
+/// * `within`: how far back; nothing older can still be held by a copy that was not read again since.
+async fn look(inner: &Inner, began_at: Instant, within: Duration) -> Result<(), StoreError> {
     let mut healing = Ok(());
     let mut last: Option<Change> = None;
     loop {
@@ -63,6 +68,8 @@ async fn look(inner: &Inner, within: Duration) -> Result<(), StoreError> {
         let is_last = i64::try_from(page.len()).is_ok_and(|count| count < CHANGES_PAGE_MAX);
         last = page.into_iter().next_back();
         if is_last {
+            inner.memory.note_look(began_at);
+            inner.counters.looks.rise();
             return healing;
         }
     }

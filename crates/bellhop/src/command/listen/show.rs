@@ -3,6 +3,7 @@
 use bellhop_model::{Secret, verify};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
@@ -66,12 +67,12 @@ impl Received<'_> {
         let header = |name: &str| self.header(name).unwrap_or("-");
         let answered =
             if hangs { "left hanging".to_owned() } else { format!("answered {}", status.as_u16()) };
-        let payload = serde_json::from_slice::<Value>(self.body)
-            .and_then(|value| serde_json::to_string_pretty(&value))
-            .unwrap_or_else(|_| format!("({} bytes that are not JSON)", self.body.len()));
-        let payload = payload.replace('\n', "\n  ");
+        let payload = match std::str::from_utf8(self.body) {
+            Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => indent(text),
+            _ => format!("  ({} bytes that are not JSON)", self.body.len()),
+        };
         format!(
-            "#{} {} {}  attempt {}  {}  {} {}\n  signature {}, {answered}\n  {payload}\n",
+            "#{} {} {}  attempt {}  {}  {} {}\n  signature {}, {answered}\n{payload}\n",
             self.number,
             header("webhook-event"),
             header("webhook-id"),
@@ -111,6 +112,46 @@ impl Received<'_> {
     }
 }
 
+/// Breaks well-formed JSON into indented lines. Order, numbers and escapes stay as they were sent, which printing a
+/// parsed value would not promise.
+fn indent(text: &str) -> String {
+    let mut lines = String::from("  ");
+    let (mut depth, mut in_string, mut is_escaped) = (1, false, false);
+    for character in text.chars() {
+        let was_in_string = in_string;
+        if character == '"' && !is_escaped {
+            in_string = !in_string;
+        }
+        is_escaped = character == '\\' && was_in_string && !is_escaped;
+        match character {
+            _ if was_in_string || in_string => lines.push(character),
+            '{' | '[' => {
+                depth += 1;
+                lines.push(character);
+                break_line(&mut lines, depth);
+            }
+            '}' | ']' => {
+                depth -= 1;
+                break_line(&mut lines, depth);
+                lines.push(character);
+            }
+            ',' => {
+                lines.push(character);
+                break_line(&mut lines, depth);
+            }
+            ':' => lines.push_str(": "),
+            _ if character.is_ascii_whitespace() => {}
+            _ => lines.push(character),
+        }
+    }
+    lines
+}
+
+fn break_line(lines: &mut String, depth: usize) {
+    lines.push('\n');
+    lines.push_str(&"  ".repeat(depth));
+}
+
 #[cfg(test)]
 mod tests {
     use bellhop_model::Signer;
@@ -126,6 +167,13 @@ mod tests {
         headers.insert("webhook-timestamp", timestamp.into());
         headers.insert("webhook-signature", signature.as_str().parse().expect("a header"));
         (secret, headers)
+    }
+
+    #[test]
+    fn a_payload_is_indented_without_being_rewritten() {
+        let text = r#"{"b": "x, {\"y\": [\\", "a" : [112.50,{ }]}"#;
+        let expected = "  {\n    \"b\": \"x, {\\\"y\\\": [\\\\\",\n    \"a\": [\n      112.50,\n      {\n        \n      }\n    ]\n  }";
+        assert_eq!(indent(text), expected);
     }
 
     #[test]

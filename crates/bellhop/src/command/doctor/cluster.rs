@@ -1,0 +1,143 @@
+//! RabbitMQ as a whole: version, nodes, alarms.
+
+use crate::command::doctor::finding::{Finding, Subject, list};
+use crate::command::doctor::management::{Node, Overview};
+
+/// The versions that Bellhop is made for: from the first that dead-letters at least once, to the last major known.
+const VERSIONS: std::ops::RangeInclusive<(u32, u32)> = (3, 10)..=(4, u32::MAX);
+
+/// Judges the version.
+pub(super) fn judge_version(overview: &Overview) -> Finding {
+    let version = &overview.rabbitmq_version;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    let known = parts.next().flatten().zip(parts.next().flatten());
+    match known {
+        Some(found) if VERSIONS.contains(&found) => {
+            Finding::ok(Subject::Broker, format!("version {version}"))
+        }
+        Some(found) if found < *VERSIONS.start() => Finding::problem(
+            Subject::Broker,
+            format!("version {version} is too old"),
+            "before 3.10, quorum queues know neither TTL nor dead-lettering at least once: retries would be lost",
+            "upgrade to 3.13 or 4",
+        ),
+        _ => Finding::warning(
+            Subject::Broker,
+            format!("version {version} is not one that Bellhop is known to work with (3.10 to 4)"),
+            "queues may behave differently",
+            "try it on a staging system first",
+        ),
+    }
+}
+
+/// Judges the nodes.
+pub(super) fn judge_nodes(nodes: &[Node]) -> Vec<Finding> {
+    let mut findings = vec![judge_size(nodes)];
+    let those = |is_so: fn(&Node) -> bool| -> Vec<&str> {
+        nodes.iter().filter(|node| is_so(node)).map(|node| node.name.as_str()).collect()
+    };
+    let troubles = [
+        (
+            those(|node| !node.running),
+            "does not run",
+            "its quorum queues have fewer members left, and one more loss may stop them",
+            "start it, or remove it with `rabbitmqctl forget_cluster_node`",
+        ),
+        (
+            those(|node| node.mem_alarm),
+            "has a memory alarm",
+            "no node takes a publish until it ends",
+            "free memory, or raise `vm_memory_high_watermark`",
+        ),
+        (
+            those(|node| node.disk_free_alarm),
+            "has a disk alarm",
+            "no node takes a publish until it ends",
+            "free disk space, or enlarge the disk",
+        ),
+        (
+            those(|node| !node.partitions.is_empty()),
+            "sees a network partition",
+            "its view of queues and bindings is another than its neighbours'",
+            "mend the network, then restart the nodes of the smaller side",
+        ),
+    ];
+    for (names, trouble, why, mend) in troubles {
+        if !names.is_empty() {
+            findings.push(Finding::problem(
+                Subject::Broker,
+                format!("{} {trouble}", list(&names)),
+                why,
+                mend,
+            ));
+        }
+    }
+    findings
+}
+
+fn judge_size(nodes: &[Node]) -> Finding {
+    let count = nodes.len();
+    match count {
+        0..3 => Finding::note(
+            Subject::Broker,
+            format!(
+                "the cluster has {count} node{}: deliveries stop while one is away",
+                if count == 1 { "" } else { "s" }
+            ),
+            "run three in production",
+        ),
+        _ => Finding::ok(Subject::Broker, format!("the cluster has {count} nodes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::doctor::finding::Mark;
+
+    #[test]
+    fn versions_are_judged() {
+        let cases = [
+            ("3.9.29", Mark::Problem),
+            ("3.10.8", Mark::Ok),
+            ("3.13.7", Mark::Ok),
+            ("4.0.1", Mark::Ok),
+            ("4.3.0-beta.1", Mark::Ok),
+            ("5.0.0", Mark::Warning),
+            ("nonsense", Mark::Warning),
+        ];
+        for (version, expected) in cases {
+            let overview = Overview { rabbitmq_version: version.to_owned() };
+            assert_eq!(judge_version(&overview).mark, expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn each_trouble_of_a_node_is_a_problem() {
+        let node = |name: &str| Node {
+            name: name.to_owned(),
+            running: true,
+            mem_alarm: false,
+            disk_free_alarm: false,
+            partitions: Vec::new(),
+        };
+        type Change = fn(&mut Node);
+        let changes: [(Change, &str); 4] = [
+            (|node| node.running = false, "does not run"),
+            (|node| node.mem_alarm = true, "memory alarm"),
+            (|node| node.disk_free_alarm = true, "disk alarm"),
+            (|node| node.partitions.push("b".to_owned()), "partition"),
+        ];
+        let well = [node("a"), node("b"), node("c")];
+        assert!(judge_nodes(&well).iter().all(|finding| finding.mark == Mark::Ok));
+        assert_eq!(judge_nodes(&well[..1])[0].mark, Mark::Note);
+        for (change, expected) in changes {
+            let mut nodes = well.clone();
+            change(&mut nodes[1]);
+            let findings = judge_nodes(&nodes);
+            let problems: Vec<_> = findings.iter().filter(|finding| finding.mark == Mark::Problem).collect();
+            assert_eq!(problems.len(), 1, "{expected}");
+            assert!(problems[0].what.contains("`b`") && problems[0].what.contains(expected));
+        }
+    }
+}

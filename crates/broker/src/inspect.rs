@@ -1,0 +1,207 @@
+//! Looking at what a broker has, and what it should have, without changing anything.
+
+use std::collections::BTreeMap;
+
+use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ErrorKind, ExchangeKind};
+
+use crate::declare;
+use crate::link::Declarer;
+use crate::topology::{ExchangeType, QueueSpec, Topology};
+
+/// An exchange that must exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedExchange<'t> {
+    /// Its name.
+    pub name: &'t str,
+    /// `topic`, `direct` or `fanout`.
+    pub kind: &'static str,
+    /// Where it sends what it cannot route.
+    pub alternate: Option<&'static str>,
+}
+
+/// A binding that must exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedBinding<'t> {
+    /// From which exchange.
+    pub exchange: &'t str,
+    /// To which queue.
+    pub queue: &'t str,
+    /// For which routing keys.
+    pub key: &'t str,
+}
+
+/// The value of a queue's argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Argument {
+    /// A word or a name.
+    Text(String),
+    /// An amount.
+    Whole(i64),
+}
+
+/// What a look at a broker found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Exchanges of the topology that do not exist.
+    pub missing_exchanges: Vec<String>,
+    /// Queues of the topology that do not exist.
+    pub missing_queues: Vec<String>,
+    /// Messages ready in each queue that exists. Zero may also mean that its leader did not answer in time.
+    pub ready_messages: BTreeMap<String, u32>,
+}
+
+/// Why a broker could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to look at `{name}` on the broker")]
+pub struct InspectError {
+    /// What was being looked at.
+    pub name: String,
+    /// What happened.
+    #[source]
+    source: lapin::Error,
+}
+
+impl Topology {
+    /// The exchanges that must exist.
+    pub fn exchanges(&self) -> impl Iterator<Item = ExpectedExchange<'_>> {
+        self.exchanges.iter().map(|exchange| ExpectedExchange {
+            name: &exchange.name,
+            kind: match exchange.kind {
+                ExchangeType::Topic => "topic",
+                ExchangeType::Direct => "direct",
+                ExchangeType::Fanout => "fanout",
+            },
+            alternate: exchange.alternate,
+        })
+    }
+
+    /// The bindings that must exist.
+    pub fn bindings(&self) -> impl Iterator<Item = ExpectedBinding<'_>> {
+        self.bindings.iter().map(|binding| ExpectedBinding {
+            exchange: &binding.exchange,
+            queue: &binding.queue,
+            key: &binding.key,
+        })
+    }
+
+    /// Asks the broker which exchanges and queues exist. That needs no permission on them.
+    ///
+    /// * `declarer`: of the link whose user asks; it waits for the link to be up.
+    ///
+    /// # Errors
+    /// [`InspectError`] when the connection failed meanwhile.
+    pub async fn inspect(&self, declarer: &Declarer) -> Result<Inspection, InspectError> {
+        let mut asker = Asker { declarer, channel: None };
+        let mut found = Inspection::default();
+        for exchange in &self.exchanges {
+            let is_there = asker.has_exchange(&exchange.name).await;
+            if !is_there.map_err(|source| InspectError { name: exchange.name.clone(), source })? {
+                found.missing_exchanges.push(exchange.name.clone());
+            }
+        }
+        for queue in &self.queues {
+            let ready = asker.ready_messages(&queue.name).await;
+            match ready.map_err(|source| InspectError { name: queue.name.clone(), source })? {
+                Some(ready) => {
+                    found.ready_messages.insert(queue.name.clone(), ready);
+                }
+                None => found.missing_queues.push(queue.name.clone()),
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl QueueSpec {
+    /// The arguments that the queue is declared with, by their names on the wire (`x-queue-type` and so on).
+    #[must_use]
+    pub fn arguments(&self) -> BTreeMap<String, Argument> {
+        let table = declare::arguments(self);
+        table.inner().iter().map(|(name, value)| (name.to_string(), argument(value))).collect()
+    }
+}
+
+/// Asks one thing after the other. The broker closes the channel of each question that it answers with "no".
+struct Asker<'d> {
+    declarer: &'d Declarer,
+    channel: Option<Channel>,
+}
+
+impl Asker<'_> {
+    async fn has_exchange(&mut self, name: &str) -> Result<bool, lapin::Error> {
+        let channel = self.channel().await?;
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        // A passive declaration compares neither type nor arguments.
+        let asked =
+            channel.exchange_declare(name.into(), ExchangeKind::Direct, options, FieldTable::default());
+        Ok(found(asked.await)?.map(|()| self.channel = Some(channel)).is_some())
+    }
+
+    async fn ready_messages(&mut self, name: &str) -> Result<Option<u32>, lapin::Error> {
+        let channel = self.channel().await?;
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let asked = channel.queue_declare(name.into(), options, FieldTable::default());
+        let queue = found(asked.await)?;
+        if queue.is_some() {
+            self.channel = Some(channel);
+        }
+        Ok(queue.map(|queue| queue.message_count()))
+    }
+
+    async fn channel(&mut self) -> Result<Channel, lapin::Error> {
+        match self.channel.take() {
+            Some(channel) => Ok(channel),
+            None => self.declarer.session().await.connection.create_channel().await,
+        }
+    }
+}
+
+/// Tells "there is none" from failures.
+fn found<T>(answer: Result<T, lapin::Error>) -> Result<Option<T>, lapin::Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match error.kind() {
+            ErrorKind::ProtocolError(reply)
+                if *reply.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) =>
+            {
+                Ok(None)
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn argument(value: &AMQPValue) -> Argument {
+    match value {
+        AMQPValue::LongString(text) => Argument::Text(text.to_string()),
+        AMQPValue::LongLongInt(number) => Argument::Whole(*number),
+        other => unreachable!("the topology declares no argument such as {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bellhop_model::Ladder;
+
+    use super::*;
+
+    #[test]
+    fn every_queue_says_what_it_means_in_its_arguments() {
+        let topology = Topology::new(&Ladder::default());
+        for queue in topology.queues() {
+            let arguments = queue.arguments();
+            let text = |name: &str| match arguments.get(name) {
+                Some(Argument::Text(text)) => Some(text.clone()),
+                _ => None,
+            };
+            assert_eq!(text("x-queue-type").as_deref(), Some("quorum"), "{}", queue.name);
+            assert_eq!(text("x-overflow").as_deref(), Some("reject-publish"), "{}", queue.name);
+            assert_eq!(arguments.contains_key("x-message-ttl"), queue.time_to_live.is_some());
+            let dead_letter = queue.dead_letter.as_ref().map(|(exchange, _)| exchange.clone());
+            assert_eq!(text("x-dead-letter-exchange"), dead_letter);
+        }
+    }
+}
