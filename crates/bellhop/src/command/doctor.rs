@@ -23,12 +23,13 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use bellhop_broker::{BrokerAddress, QueueSpec, Topology};
+use bellhop_broker::{BrokerAddress, Topology};
 use bellhop_store::Store;
+use bellhop_worker::LaneOptions;
 use clap::{Args, ValueEnum};
 
 use crate::command::doctor::finding::{Finding, Mark, Subject};
-use crate::command::doctor::management::{Facts, Management, Policy};
+use crate::command::doctor::management::{Facts, Management, ManagementError, Policy};
 use crate::command::doctor::policies::Kind;
 use crate::command::doctor::report::Report;
 use crate::config::{Config, Needs};
@@ -54,6 +55,18 @@ pub(crate) enum Role {
     Producer,
     /// Declares the topology.
     Operator,
+}
+
+/// What the broker's facts are judged against.
+struct Expected<'c> {
+    /// Where, and as whom, the broker is used.
+    address: &'c BrokerAddress,
+    /// What must exist.
+    topology: &'c Topology,
+    /// Which lanes a worker serves.
+    lanes: &'c [LaneOptions],
+    /// What our user does.
+    role: Role,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,7 +127,8 @@ async fn examine_broker(config: &Config, topology: &Topology, role: Role) -> Vec
     };
     let (mut findings, told) = tokio::join!(broker::examine(address, topology), told);
     match told {
-        Ok(facts) => findings.extend(judge_facts(&facts, config, (address, topology), role)),
+        Ok(facts) => findings
+            .extend(judge_facts(&facts, &Expected { address, topology, lanes: &config.worker.lanes, role })),
         Err(error) => findings.push(Finding::problem(
             Subject::Broker,
             format!("RabbitMQ's management API does not serve us: {error}"),
@@ -125,28 +139,35 @@ async fn examine_broker(config: &Config, topology: &Topology, role: Role) -> Vec
     findings
 }
 
-fn judge_facts(
-    facts: &Facts,
-    config: &Config,
-    (address, topology): (&BrokerAddress, &Topology),
-    role: Role,
-) -> Vec<Finding> {
-    let (subject, specs): (_, &[QueueSpec]) = (Subject::Broker, topology.queues());
-    let mut findings = vec![];
-    findings.extend(facts.overview.judge(subject, "the version", |told| vec![cluster::judge_version(told)]));
+fn judge_facts(facts: &Facts, expected: &Expected<'_>) -> Vec<Finding> {
+    let Expected { address, topology, .. } = expected;
+    let subject = Subject::Broker;
+    let mut findings =
+        facts.overview.judge(subject, "the version", |told| vec![cluster::judge_version(told)]);
     findings.extend(facts.nodes.judge(subject, "nodes", |nodes| cluster::judge_nodes(nodes)));
+    findings.extend(facts.skew.map(|skew| clocks::judge("RabbitMQ", skew)));
+    if let Some(ManagementError::NotFound(_)) = facts.queues.error() {
+        findings.push(Finding::problem(
+            subject,
+            format!("the virtual host `{}` does not exist", address.vhost()),
+            "nobody can sign in to it",
+            "create it and its users as in `deploy/rabbitmq/README.md`, or correct `BELLHOP_AMQP_URL`",
+        ));
+        return findings;
+    }
     let subject = Subject::Queues;
-    findings
-        .extend(facts.exchanges.judge(subject, "exchanges", |told| queues::judge_exchanges(topology, told)));
-    findings.extend(facts.bindings.judge(subject, "bindings", |told| queues::judge_bindings(topology, told)));
-    let nodes = facts.nodes.value().map_or(0, Vec::len);
-    findings.extend(facts.queues.judge(subject, "queues", |told| queues::judge_queues(specs, told, nodes)));
+    let exchanges =
+        facts.exchanges.judge(subject, "exchanges", |told| queues::judge_exchanges(topology, told));
+    let bindings = facts.bindings.judge(subject, "bindings", |told| queues::judge_bindings(topology, told));
+    let (specs, nodes) = (topology.queues(), facts.nodes.value().map_or(0, Vec::len));
+    let existing = facts.queues.judge(subject, "queues", |told| queues::judge_queues(specs, told, nodes));
     let subject = Subject::Policies;
     let judge = |kind| move |told: &Vec<Policy>| policies::judge(specs, kind, told);
-    findings.extend(facts.policies.judge(subject, "policies", judge(Kind::Policy)));
-    findings.extend(facts.operator_policies.judge(subject, "operator policies", judge(Kind::OperatorPolicy)));
-    findings.extend(permissions::examine(role, &config.worker.lanes, address, facts));
-    findings.extend(facts.skew.map(|skew| clocks::judge("RabbitMQ", skew)));
+    let policies = facts.policies.judge(subject, "policies", judge(Kind::Policy));
+    let of_operators =
+        facts.operator_policies.judge(subject, "operator policies", judge(Kind::OperatorPolicy));
+    let permissions = permissions::examine(expected, facts);
+    findings.extend([exchanges, bindings, existing, policies, of_operators, permissions].concat());
     findings
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bellhop_broker::{BrokerAddress, ConnectError, Inspection, Link, LinkState, Topology, names};
 use bellhop_model::Mode;
 
-use crate::command::doctor::finding::{Finding, Subject, list};
+use crate::command::doctor::finding::{Finding, Subject, count, list};
 
 /// Longest wait for a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
@@ -103,7 +103,7 @@ fn judge_existence(found: &Inspection) -> Vec<Finding> {
         .map(|(kind, names)| {
             Finding::problem(
                 Subject::Queues,
-                format!("{} {kind} do not exist: {}", names.len(), list(names)),
+                format!("{kind} that do not exist: {}", list(names)),
                 "what should go there is refused",
                 "run `bellhop topology` with a user that may configure `^bellhop\\.`",
             )
@@ -118,24 +118,24 @@ fn judge_existence(found: &Inspection) -> Vec<Finding> {
 
 /// Judges what lies in the queues that nobody empties.
 fn judge_parked(found: &Inspection) -> Vec<Finding> {
-    let ready = |name: &str| found.ready_messages.get(name).copied().unwrap_or_default();
+    let ready = |name: &str| found.ready_messages.get(name).map_or(0, |&ready| ready as usize);
     let mut findings = Vec::new();
     for parked in Mode::ALL.map(names::parked_queue).into_iter().chain([names::LOG_PARKED.to_owned()]) {
-        let count = ready(&parked);
-        if 0 < count {
+        let messages = ready(&parked);
+        if 0 < messages {
             findings.push(Finding::warning(
                 Subject::Queues,
-                format!("`{parked}` holds {count} messages"),
+                format!("`{parked}` holds {}", count(messages, "message")),
                 "each is an event or record that could not be processed; they are forgotten after 14 days",
                 format!("look into them: the header `{}` says why", names::REASON_HEADER),
             ));
         }
     }
-    let count = ready(names::UNROUTABLE);
-    if 0 < count {
+    let messages = ready(names::UNROUTABLE);
+    if 0 < messages {
         findings.push(Finding::warning(
             Subject::Queues,
-            format!("`{}` holds {count} messages", names::UNROUTABLE),
+            format!("`{}` holds {}", names::UNROUTABLE, count(messages, "message")),
             "somebody publishes events whose routing key begins with neither `live.` nor `test.`",
             "look at their routing keys and correct the publisher",
         ));

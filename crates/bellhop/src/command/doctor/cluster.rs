@@ -1,10 +1,13 @@
 //! RabbitMQ as a whole: version, nodes, alarms.
 
-use crate::command::doctor::finding::{Finding, Subject, list};
+use crate::command::doctor::finding::{Finding, Subject, count, list};
 use crate::command::doctor::management::{Node, Overview};
 
 /// The versions that Bellhop is made for: from the first that dead-letters at least once, to the last major known.
 const VERSIONS: std::ops::RangeInclusive<(u32, u32)> = (3, 10)..=(4, u32::MAX);
+
+/// With fewer, the loss of one leaves no majority.
+const NODES_MIN: usize = 3;
 
 /// Judges the version.
 pub(super) fn judge_version(overview: &Overview) -> Finding {
@@ -30,7 +33,7 @@ pub(super) fn judge_version(overview: &Overview) -> Finding {
     }
 }
 
-/// Judges the nodes.
+/// Judges the nodes. What they tell of themselves, alarms included, lags by up to ten seconds.
 pub(super) fn judge_nodes(nodes: &[Node]) -> Vec<Finding> {
     let mut findings = vec![judge_size(nodes)];
     let those = |is_so: fn(&Node) -> bool| -> Vec<&str> {
@@ -76,18 +79,12 @@ pub(super) fn judge_nodes(nodes: &[Node]) -> Vec<Finding> {
 }
 
 fn judge_size(nodes: &[Node]) -> Finding {
-    let count = nodes.len();
-    match count {
-        0..3 => Finding::note(
-            Subject::Broker,
-            format!(
-                "the cluster has {count} node{}: deliveries stop while one is away",
-                if count == 1 { "" } else { "s" }
-            ),
-            "run three in production",
-        ),
-        _ => Finding::ok(Subject::Broker, format!("the cluster has {count} nodes")),
+    let size = format!("the cluster has {}", count(nodes.len(), "node"));
+    if nodes.len() < NODES_MIN {
+        let what = format!("{size}: deliveries stop while one is away");
+        return Finding::note(Subject::Broker, what, "run three in production");
     }
+    Finding::ok(Subject::Broker, size)
 }
 
 #[cfg(test)]

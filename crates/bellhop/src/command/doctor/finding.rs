@@ -112,6 +112,11 @@ impl Finding {
     }
 }
 
+/// A number with its noun: `1 queue`, `19 queues`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// Names, quoted, the first few of many: `` `a`, `b` and 17 more ``.
 pub(super) fn list(names: &[impl AsRef<str>]) -> String {
     const SHOWN_MAX: usize = 4;
@@ -130,6 +135,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_short_and_says_so() {
+        assert_eq!((count(1, "queue"), count(0, "queue")), ("1 queue".to_owned(), "0 queues".to_owned()));
         assert_eq!(list(&["a"]), "`a`");
         assert_eq!(list(&["a", "b", "c", "d"]), "`a`, `b`, `c`, `d`");
         assert_eq!(list(&["a", "b", "c", "d", "e", "f"]), "`a`, `b`, `c`, `d` and 2 more");

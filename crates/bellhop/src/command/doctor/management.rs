@@ -29,7 +29,10 @@ use crate::config::ManagementAddress;
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest wait for one answer. RabbitMQ 3.10 takes up to 40 s to list queues while a node is down.
+/// Longest wait for the first answer, which costs the broker nothing.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for each other answer. RabbitMQ 3.10 takes up to 40 s to list queues while a node is down.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Greatest size of an answer: tens of thousands of queues or bindings.
@@ -139,7 +142,7 @@ impl Management {
     /// [`ManagementError`] when not even the simplest question is answered.
     pub(super) async fn facts(&self, vhost: &str, user: &str) -> Result<Facts, ManagementError> {
         let asked_at = OffsetDateTime::now_utc();
-        let (headers, IgnoredAny) = self.ask("whoami").await?;
+        let (headers, IgnoredAny) = self.ask("whoami", FIRST_ANSWER_TIMEOUT).await?;
         let skew = told_date(&headers).map(|date| Skew::of_whole_seconds(date, asked_at));
         let (at, of) = (encoded(vhost), encoded(user));
         let (overview, nodes) = tokio::join!(self.tell("overview".to_owned()), self.tell("nodes".to_owned()));
@@ -169,12 +172,16 @@ impl Management {
     }
 
     async fn tell<T: DeserializeOwned>(&self, path: String) -> Told<T> {
-        Told(self.ask(&path).await.map(|(_, value)| value))
+        Told(self.ask(&path, ANSWER_TIMEOUT).await.map(|(_, value)| value))
     }
 
-    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<(HeaderMap, T), ManagementError> {
-        let asking = tokio::time::timeout(ANSWER_TIMEOUT, self.fetch(path));
-        let fetched = asking.await.with_context(|| format!("no answer within {ANSWER_TIMEOUT:?}"));
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        patience: Duration,
+    ) -> Result<(HeaderMap, T), ManagementError> {
+        let asking = tokio::time::timeout(patience, self.fetch(path)).await;
+        let fetched = asking.map_err(|_| anyhow::anyhow!("no answer within {patience:?}"));
         let (status, headers, body) = fetched.and_then(|fetched| fetched).map_err(ManagementError::Failed)?;
         match status {
             StatusCode::OK => {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use bellhop_broker::{BrokerAddress, names};
+use bellhop_broker::names;
 use bellhop_model::Mode;
 use bellhop_worker::LaneOptions;
 use regex::Regex;
 
-use crate::command::doctor::Role;
 use crate::command::doctor::finding::{Finding, Subject, list};
 use crate::command::doctor::management::{Facts, ManagementError, Permission, Told, TopicPermission};
+use crate::command::doctor::{Expected, Role};
 
 /// Where the commands are that set permissions.
 const SEE: &str = "set the role's permissions as in `deploy/rabbitmq/README.md`";
@@ -25,12 +25,8 @@ struct Needs {
 }
 
 /// Judges the permissions that were told, or says why there are none.
-pub(super) fn examine(
-    role: Role,
-    lanes: &[LaneOptions],
-    address: &BrokerAddress,
-    facts: &Facts,
-) -> Vec<Finding> {
+pub(super) fn examine(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
+    let &Expected { address, lanes, role, .. } = expected;
     let (vhost, user) = (address.vhost(), address.user());
     let permissions = match known(user, &facts.permissions) {
         Ok(permissions) => permissions,

@@ -13,7 +13,7 @@ use bellhop_broker::QueueSpec;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::command::doctor::finding::{Finding, Mark, Subject, list};
+use crate::command::doctor::finding::{Finding, Mark, Subject, count, list};
 use crate::command::doctor::management::Policy;
 
 /// How to keep a policy away from our queues: only one applies, so ours, with the highest priority, displaces it.
@@ -72,8 +72,8 @@ pub(super) fn judge(specs: &[QueueSpec], kind: Kind, told: &[Policy]) -> Vec<Fin
         findings.push(Finding::note(
             Subject::Policies,
             format!(
-                "no policy applies to {} queues, so the next broad one will: {}",
-                bare.len(),
+                "no policy applies to {}, so the next broad one will: {}",
+                count(bare.len(), "queue"),
                 list(&bare)
             ),
             IMPORT,
@@ -179,7 +179,8 @@ impl Kind {
     fn finding(self, harm: &Harm, name: &str, queues: &[&str]) -> Finding {
         let Harm { mark, setting, why } = harm;
         let kind = self.name();
-        let what = format!("{kind} `{name}` sets {setting} on {} queues: {}", queues.len(), list(queues));
+        let on = count(queues.len(), "queue");
+        let what = format!("{kind} `{name}` sets {setting} on {on}: {}", list(queues));
         match mark {
             Mark::Problem => Finding::problem(Subject::Policies, what, *why, self.mend()),
             _ => Finding::warning(Subject::Policies, what, *why, self.mend()),

@@ -17,7 +17,7 @@ pub(super) async fn examine(store: &Store) -> Vec<Finding> {
             Subject::Postgres,
             error.to_string(),
             "webhooks cannot be changed, and an organisation that no copy knows waits for its deliveries",
-            "mend what it says",
+            "check `BELLHOP_POSTGRES_URL` and the server; nothing needs to be restarted afterwards",
         )];
     }
     let asked_at = OffsetDateTime::now_utc();

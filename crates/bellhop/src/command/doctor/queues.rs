@@ -70,7 +70,7 @@ pub(super) fn judge_bindings(topology: &Topology, told: &[Binding]) -> Vec<Findi
     if !missing.is_empty() {
         findings.push(Finding::problem(
             Subject::Queues,
-            format!("{} bindings are missing: {}", missing.len(), list(&missing)),
+            format!("bindings that do not exist: {}", list(&missing)),
             "what is published there is returned, or goes nowhere",
             "run `bellhop topology`",
         ));
@@ -78,11 +78,7 @@ pub(super) fn judge_bindings(topology: &Topology, told: &[Binding]) -> Vec<Findi
     if !foreign.is_empty() {
         findings.push(Finding::warning(
             Subject::Queues,
-            format!(
-                "{} bindings lead to our queues that Bellhop did not make: {}",
-                foreign.len(),
-                list(&foreign)
-            ),
+            format!("bindings to our queues that Bellhop did not make: {}", list(&foreign)),
             "what comes by them is parked, delivered twice, or crosses from one mode to the other",
             "remove them, unless you know what they are for",
         ));

@@ -16,7 +16,7 @@ pub(super) async fn examine(store: &Store) -> Vec<Finding> {
             Subject::Redis,
             error.to_string(),
             "deliveries go on, but every miss falls on PostgreSQL and a crash may repeat more requests",
-            "mend what it says",
+            "check `BELLHOP_REDIS_URL` and the server; nothing needs to be restarted afterwards",
         )]
     };
     // The first answer takes as long as signing in, which says nothing about the clock.

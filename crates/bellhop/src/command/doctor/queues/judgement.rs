@@ -20,7 +20,7 @@ pub(super) fn differences(expected: &BTreeMap<String, Argument>, found: &Map<Str
             Some(value) => {
                 differences.push(format!("`{name}` is `{}`, not `{}`", plain(value), shown(wanted)));
             }
-            None => differences.push(format!("`{name}` is not `{}`", shown(wanted))),
+            None => differences.push(format!("no `{name}` (`{}`)", shown(wanted))),
         }
     }
     let foreign = found.iter().filter(|(name, _)| !expected.contains_key(*name));
@@ -45,27 +45,32 @@ pub(super) fn judge_members(queues: &[&Queue], nodes: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut problem = |names: &[&str], trouble: &str, why: &str, mend: &str| {
         if !names.is_empty() {
-            let what = format!("{} queues {trouble}: {}", names.len(), list(names));
+            let what = format!("{trouble}: {}", list(names));
             findings.push(Finding::problem(Subject::Queues, what, why, mend));
         }
     };
     problem(
         &stopped,
-        "have no majority of their members",
+        "queues without a majority of their members",
         "nothing can be put in or taken out",
         "start the nodes that are away",
     );
-    problem(&leaderless, "have no leader", "nothing can be put in or taken out", "see the broker's log");
+    problem(
+        &leaderless,
+        "queues without a leader",
+        "nothing can be put in or taken out",
+        "see the broker's log",
+    );
     problem(
         &thin,
-        &format!("lie on fewer than {} of {nodes} nodes", nodes.min(MEMBERS_MIN)),
+        &format!("queues on fewer than {} of {nodes} nodes", nodes.min(MEMBERS_MIN)),
         "the loss of one node stops them, and of its disk loses what is in them",
         "`rabbitmq-queues grow NODE all --queue-pattern '^bellhop\\.'` for each node that lacks them; declare the topology only when all nodes run",
     );
     if !weak.is_empty() {
         findings.push(Finding::warning(
             Subject::Queues,
-            format!("{} queues miss a member at the moment: {}", weak.len(), list(&weak)),
+            format!("queues that miss a member at the moment: {}", list(&weak)),
             "one more loss may stop them",
             "start the node that is away",
         ));
