@@ -26,11 +26,12 @@ class Receiver(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         verified = self.is_verified(body, headers)
         line = {"verified": verified, "headers": headers, "body_base64": base64.b64encode(body).decode()}
-        with printing:
-            print(json.dumps(line), flush=True)
         self.send_response(200 if verified else 401)
         self.send_header("content-length", "0")
         self.end_headers()
+        # After the answer: whoever reads the line may stop this program at once.
+        with printing:
+            print(json.dumps(line), flush=True)
 
     def is_verified(self, body: bytes, headers: dict[str, str]) -> bool:
         try:

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{
+    BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicQosOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{Channel, protocol};
 use tokio::sync::{mpsc, watch};
@@ -75,8 +77,8 @@ impl Consumer {
 
     /// Gives back what the broker handed out and nobody took, waits until every receipt is settled, and closes the
     /// channel. Nothing more is handed out meanwhile.
-    pub async fn close(mut self) {
-        let Some(attached) = self.attached.take() else { return };
+    pub async fn close(self) {
+        let Self { queue, attached: Some(attached), .. } = self else { return };
         let cancelling =
             attached.channel.basic_cancel(attached.deliveries.tag(), BasicCancelOptions::default());
         // Should the broker not answer, closing the channel below requeues the same messages.
@@ -86,11 +88,12 @@ impl Consumer {
             Receipt::new(delivery.acker, settler.clone()).requeue();
         }
         drop(settler);
-        let ended = session.ended.clone();
-        tokio::select! {
-            _ = settling => {}
-            () = ended.cancelled() => {}
-        }
+        let settled = async {
+            // A settler that panicked has nothing left to write.
+            let _ = settling.await;
+            flush(&channel, &queue).await;
+        };
+        session.ended.run_until_cancelled(settled).await;
         let closing = channel.close(protocol::constants::REPLY_SUCCESS, "closing".into());
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
     }
@@ -138,6 +141,25 @@ impl Consumer {
                 tokio::time::sleep(self.backoff.next()).await;
             }
             Err(_) => session.ended.cancel(),
+        }
+    }
+}
+
+/// Waits until the queue has taken every acknowledgement.
+///
+/// A channel that has many acknowledgements under way keeps further ones back until the queue has applied some, and
+/// forgets them when it is closed: their messages would be offered again, and sent again. A `basic.get` is applied by
+/// the queue after everything sent before it. When the first one is answered, what was under way has been applied and
+/// what was kept back is sent; when the second is answered, that has been applied, too.
+async fn flush(channel: &Channel, queue: &str) {
+    for _ in 0..2 {
+        let getting = channel.basic_get(queue.into(), BasicGetOptions::default());
+        let got = tokio::time::timeout(CLOSE_TIMEOUT, getting).await;
+        let Ok(Ok(got)) = got else { return };
+        if let Some(message) = got {
+            let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+            // Closing the channel gives it back as well.
+            let _ = message.delivery.acker.nack(requeue).await;
         }
     }
 }

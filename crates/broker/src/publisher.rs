@@ -185,7 +185,7 @@ impl Lane {
     async fn publish(&self, session: &Session, channel: &Channel, batch: &mut Vec<Request>) -> Fate {
         let confirming = async {
             let confirms = join_all(batch.iter().map(|request| write(channel, &request.message))).await;
-            join_all(confirms.into_iter().map(async |confirm| confirm?.await)).await
+            join_all(confirms.into_iter().map(|confirm| async move { confirm?.await })).await
         };
         let Some(confirmations) = confirmed_in_time(session, &self.late, confirming).await else {
             self.stats.interrupted.add(batch.len());

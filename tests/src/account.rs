@@ -1,0 +1,94 @@
+//! The account after a fault: what each endpoint received, held against what it was owed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use bellhop_model::{End, limits::ATTEMPTS_MAX};
+
+use crate::amqp::{Message, Received};
+use crate::appointment::{APPOINTMENT, SCHEDULED};
+use crate::receiver::Request;
+
+/// What came in, by endpoint and event.
+#[derive(Debug)]
+pub struct Account {
+    deliveries: BTreeMap<(String, String), Vec<Request>>,
+}
+
+/// Events to put a load on a fleet: `load-0`, `load-1`, and so on.
+#[must_use]
+pub fn load(events: usize) -> Vec<Message> {
+    (0..events).map(|number| Message::event("test", SCHEDULED, &load_id(number), APPOINTMENT)).collect()
+}
+
+/// Reads the ends of deliveries from what lay in the log.
+///
+/// # Errors
+/// When a message is no end of a delivery.
+pub fn ends(logged: &[Received]) -> Result<Vec<End>> {
+    logged.iter().map(|message| End::decode(&message.body).context("a record in the log")).collect()
+}
+
+impl Account {
+    /// Sorts requests by delivery.
+    #[must_use]
+    pub fn of(requests: Vec<Request>) -> Self {
+        let mut deliveries: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for request in requests {
+            let delivery = (request.path().to_owned(), request.webhook_id().to_owned());
+            deliveries.entry(delivery).or_default().push(request);
+        }
+        Self { deliveries }
+    }
+
+    /// Insists that every event of a load was taken by every endpoint.
+    ///
+    /// # Errors
+    /// With the first that was not.
+    pub fn ensure_nothing_lost(&self, events: usize, endpoints: &[&str]) -> Result<()> {
+        for endpoint in endpoints {
+            for number in 0..events {
+                let delivery = (format!("/{endpoint}"), load_id(number));
+                let requests = self.deliveries.get(&delivery).map(Vec::as_slice).unwrap_or_default();
+                let is_taken = requests.iter().filter_map(Request::status).any(|status| status < 300);
+                ensure!(is_taken, "{delivery:?} was not delivered; requests: {requests:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Insists that no request was repeated more often than there were faults.
+    ///
+    /// # Errors
+    /// With the first that was.
+    pub fn ensure_bounded(&self, faults: usize) -> Result<()> {
+        for (delivery, requests) in &self.deliveries {
+            let told = || requests.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let attempts_max = usize::from(ATTEMPTS_MAX);
+            ensure!(requests.len() <= attempts_max + faults, "{delivery:?} had too many:\n{}", told());
+            for attempt in 1..=ATTEMPTS_MAX {
+                let same = requests.iter().filter(|request| request.attempt() == attempt).count();
+                ensure!(same <= 1 + faults, "{delivery:?}: attempt {attempt} came {same} times:\n{}", told());
+            }
+            let is_numbered = |request: &Request| (1..=ATTEMPTS_MAX).contains(&request.attempt());
+            ensure!(requests.iter().all(is_numbered), "{delivery:?} has an impossible attempt:\n{}", told());
+        }
+        Ok(())
+    }
+
+    /// How many requests were repeats of an attempt.
+    #[must_use]
+    pub fn repeats(&self) -> usize {
+        let repeats = |requests: &Vec<Request>| {
+            let mut attempts: Vec<u8> = requests.iter().map(Request::attempt).collect();
+            attempts.sort_unstable();
+            attempts.dedup();
+            requests.len() - attempts.len()
+        };
+        self.deliveries.values().map(repeats).sum()
+    }
+}
+
+fn load_id(number: usize) -> String {
+    format!("load-{number}")
+}

@@ -1,0 +1,128 @@
+//! Plain AMQP beside the program: to publish what no producer of ours would, and to read what lies in a queue.
+
+mod message;
+
+use anyhow::{Context as _, Result, ensure};
+use futures_util::StreamExt as _;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions,
+    ConfirmSelectOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
+
+pub use self::message::{Message, Received};
+
+use crate::patience::within;
+
+/// A connection of our own to a virtual host.
+pub struct Amqp {
+    connection: Connection,
+    channel: Channel,
+}
+
+impl Amqp {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let connection = Connection::connect(url, ConnectionProperties::default());
+        let connection = within("a connection to RabbitMQ", connection).await??;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { connection, channel })
+    }
+
+    /// Publishes one message and waits for the broker to have it.
+    ///
+    /// # Errors
+    /// When it is refused; a message that no queue wants is not returned, since it is not mandatory.
+    pub async fn publish(&self, message: &Message) -> Result<()> {
+        self.publish_all(std::slice::from_ref(message)).await
+    }
+
+    /// Publishes messages in their order, and waits for the broker to have them all.
+    ///
+    /// # Errors
+    /// When one is refused.
+    pub async fn publish_all(&self, messages: &[Message]) -> Result<()> {
+        let mut unconfirmed = Vec::with_capacity(messages.len());
+        for message in messages {
+            unconfirmed.push(self.send(message).await?);
+        }
+        for confirm in unconfirmed {
+            let confirmation = within("a confirmation", confirm).await??;
+            ensure!(
+                confirmation == Confirmation::Ack(None),
+                "the broker refuses a message: {confirmation:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes `count` messages off a queue, waiting for them.
+    ///
+    /// # Errors
+    /// When there are not as many in time.
+    pub async fn take(&self, queue: &str, count: usize) -> Result<Vec<Received>> {
+        let channel = self.connection.create_channel().await?;
+        channel.basic_qos(u16::try_from(count)?, BasicQosOptions::default()).await?;
+        let consumer = channel.basic_consume(
+            queue.into(),
+            "tests".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let mut consumer = consumer.await.with_context(|| format!("consume from `{queue}`"))?;
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count {
+            let what = format!("message {} of {count} in `{queue}`", taken.len() + 1);
+            let delivery = within(what, consumer.next()).await?.context("the consumer was cancelled")??;
+            delivery.ack(BasicAckOptions::default()).await?;
+            taken.push(Received::from(delivery));
+        }
+        channel.close(200, "done".into()).await?;
+        Ok(taken)
+    }
+
+    /// Takes whatever is in a queue now.
+    ///
+    /// Asks for message after message: a queue's length is a figure that quorum queues may not know at the moment.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub async fn drain(&self, queue: &str) -> Result<Vec<Received>> {
+        let channel = self.connection.create_channel().await?;
+        let mut taken = Vec::new();
+        let get = || channel.basic_get(queue.into(), BasicGetOptions { no_ack: true });
+        while let Some(message) = get().await.with_context(|| format!("read `{queue}`"))? {
+            taken.push(Received::from(message.delivery));
+        }
+        channel.close(200, "done".into()).await?;
+        Ok(taken)
+    }
+
+    /// Insists that queues are empty.
+    ///
+    /// # Errors
+    /// With what lies in one of them.
+    pub async fn ensure_empty<'q>(&self, queues: impl IntoIterator<Item = &'q str>) -> Result<()> {
+        for queue in queues {
+            let left = self.drain(queue).await?;
+            ensure!(left.is_empty(), "`{queue}` holds {} messages, such as {:?}", left.len(), left.first());
+        }
+        Ok(())
+    }
+
+    async fn send(&self, message: &Message) -> Result<PublisherConfirm> {
+        let publish = self.channel.basic_publish(
+            message.exchange.as_str().into(),
+            message.routing_key.as_str().into(),
+            BasicPublishOptions::default(),
+            &message.body,
+            message.properties.clone(),
+        );
+        publish.await.context("publish")
+    }
+}

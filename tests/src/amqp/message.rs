@@ -1,0 +1,76 @@
+//! Messages as any AMQP client would publish and read them.
+
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable};
+use time::OffsetDateTime;
+
+use crate::appointment::ORGANISATION;
+
+/// A message to publish. The fields are public so that a case can spoil each of them.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The exchange, `bellhop.events` in the contract.
+    pub exchange: String,
+    /// `<mode>.<event type>` in the contract.
+    pub routing_key: String,
+    /// Properties, headers among them.
+    pub properties: BasicProperties,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A message that lay in a queue.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Properties, headers among them.
+    pub properties: BasicProperties,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// An event as the contract asks for it.
+    ///
+    /// * `data`: the appointment's JSON, whose `organisationId` is [`ORGANISATION`].
+    #[must_use]
+    pub fn event(mode: &str, event_type: &str, id: &str, data: &str) -> Self {
+        let body = format!(
+            r#"{{"id":"{id}","type":"{event_type}","mode":"{mode}","organisationId":"{ORGANISATION}","occurredAt":"2024-02-06T17:20:59Z","data":{data}}}"#
+        );
+        let seconds = OffsetDateTime::now_utc().unix_timestamp().unsigned_abs();
+        let mut headers = FieldTable::default();
+        headers.insert("organisation-id".into(), AMQPValue::LongString(ORGANISATION.into()));
+        let properties = BasicProperties::default()
+            .with_content_type("application/json".into())
+            .with_delivery_mode(2)
+            .with_message_id(id.into())
+            .with_type(event_type.into())
+            .with_timestamp(seconds)
+            .with_headers(headers);
+        Self {
+            exchange: "bellhop.events".to_owned(),
+            routing_key: format!("{mode}.{event_type}"),
+            properties,
+            body: body.into_bytes(),
+        }
+    }
+}
+
+impl Received {
+    /// A header's text; none when there is no such header or it holds something else.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        match self.properties.headers().as_ref()?.inner().get(name)? {
+            AMQPValue::LongString(text) => Some(text.to_string()),
+            AMQPValue::ShortString(text) => Some(text.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl From<Delivery> for Received {
+    fn from(delivery: Delivery) -> Self {
+        Self { properties: delivery.properties, body: delivery.data }
+    }
+}

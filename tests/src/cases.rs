@@ -1,0 +1,109 @@
+//! Every case: one idea per file, one claim per function.
+
+use std::pin::Pin;
+
+use anyhow::Result;
+
+use crate::context::Context;
+
+pub mod cancelling;
+pub mod command_line;
+pub mod configuration;
+pub mod crashes;
+pub mod delivery;
+pub mod failures;
+pub mod languages;
+pub mod modes;
+pub mod outages;
+pub mod parking;
+pub mod privacy;
+pub mod publishing;
+pub mod retries;
+pub mod shutdown;
+pub mod store;
+
+/// One claim about the fleet.
+#[derive(Debug)]
+pub struct Case {
+    /// `file::claim`.
+    pub name: &'static str,
+    /// Tries to break it.
+    pub run: fn(Context) -> Trying,
+}
+
+/// A case being run.
+pub type Trying = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// Names each case once.
+macro_rules! cases {
+    ($($claim:path,)*) => {
+        /// All cases, those that take longest first.
+        pub const CASES: &[Case] = &[$(Case {
+            name: stringify!($claim),
+            run: |context| Box::pin($claim(context)),
+        },)*];
+    };
+}
+
+cases! {
+    crashes::a_killed_broker_loses_nothing_and_repeats_little,
+    crashes::a_killed_worker_loses_nothing_and_repeats_little,
+    shutdown::a_worker_that_is_told_to_stop_under_load_loses_and_repeats_nothing,
+    shutdown::a_request_under_way_is_finished_before_the_worker_ends,
+    outages::delivery_goes_on_without_redis,
+    outages::delivery_goes_on_without_postgres,
+    cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
+    cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
+    cancelling::an_endpoint_that_is_gone_disables_its_webhook,
+    retries::a_failing_endpoint_sees_three_attempts_and_no_more,
+    retries::one_failing_endpoint_does_not_make_others_see_an_event_again,
+    retries::a_wait_that_the_endpoint_asks_for_is_rounded_up_to_a_rung,
+    failures::a_redirect_is_a_failure_and_is_not_followed,
+    failures::an_endpoint_that_never_answers_costs_an_attempt,
+    failures::an_endpoint_nobody_listens_at_exhausts_its_attempts,
+    failures::an_endpoint_nobody_vouches_for_is_sent_nothing,
+    failures::a_forbidden_address_is_never_connected_to,
+    delivery::a_published_event_is_delivered_once_signed_and_collapsed,
+    delivery::a_request_carries_the_headers_of_the_contract_and_no_others,
+    delivery::each_webhook_gets_what_it_expands_and_nothing_else,
+    delivery::a_webhook_gets_the_event_types_it_asked_for_and_no_others,
+    delivery::a_type_nobody_has_heard_of_is_delivered_to_who_asked_for_it,
+    languages::the_published_python_library_verifies_every_delivery,
+    languages::the_published_node_library_verifies_every_delivery,
+    languages::an_event_published_from_python_is_delivered,
+    modes::live_and_test_never_meet,
+    parking::what_cannot_be_read_is_parked_with_its_reason_and_its_bytes,
+    parking::what_contradicts_itself_is_parked_with_its_reason_and_its_bytes,
+    parking::what_fits_no_queue_is_kept,
+    privacy::neither_logs_nor_metrics_tell_health_data_or_credentials,
+    publishing::good_lines_are_published_and_bad_ones_are_told_by_number,
+    publishing::an_appointment_that_cannot_be_delivered_is_refused_before_it_is_sent,
+    command_line::servers_that_are_away_are_named_with_a_remedy,
+    command_line::wrong_passwords_are_told_and_not_repeated,
+    command_line::a_worker_says_that_redis_refuses_its_password,
+    command_line::a_wrong_url_registers_nothing,
+    command_line::a_forbidden_address_is_refused_when_it_is_registered,
+    command_line::a_health_port_that_is_taken_is_named,
+    configuration::a_misspelt_variable_is_refused_with_the_right_one,
+    configuration::a_misspelt_key_is_refused_with_the_right_one,
+    configuration::all_problems_are_told_at_once,
+    store::a_registered_webhook_is_resolved_ready_to_sign_and_only_in_its_mode,
+    store::a_disabled_webhook_keeps_its_first_reason_until_it_is_enabled,
+    store::duplicates_and_one_webhook_too_many_are_refused,
+    store::what_could_not_be_read_back_is_not_stored,
+    store::a_missing_or_wrong_sealing_key_is_told_and_never_signs,
+    store::redis_holds_no_url_and_no_secret_in_the_clear,
+    store::an_attempt_is_claimed_by_one_copy,
+    store::migrating_twice_or_at_once_is_harmless,
+    store::changes::a_change_is_published_to_every_memory,
+    store::changes::a_change_that_could_not_be_published_holds_within_5_s,
+    store::changes::a_change_nobody_told_of_holds_within_5_s,
+    store::changes::a_flushed_redis_is_filled_again,
+    store::changes::many_who_ask_at_once_read_postgres_once,
+    store::changes::an_old_read_does_not_replace_a_newer_copy,
+    store::changes::a_watched_memory_is_not_read_again,
+    store::outages::without_redis_postgres_answers,
+    store::outages::without_postgres_redis_answers_and_then_memory,
+    store::outages::silent_servers_are_given_up_in_time,
+    store::outages::errors_say_what_to_do_and_show_no_password,
+}

@@ -1,0 +1,134 @@
+//! A place of its own for each case: virtual host, database and prefix of keys, so that cases run side by side.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use hyper::Method;
+use tokio_postgres::NoTls;
+
+use crate::http;
+use crate::stack::{Addresses, Service};
+
+/// Waits short enough for a test and long enough to be told apart.
+pub const RETRY_WAITS: &str = "300ms,600ms";
+
+/// Numbers the places of this program.
+static PLACES: AtomicU32 = AtomicU32::new(0);
+
+/// Where one case's processes live. [`Place::clear`] removes it.
+#[derive(Debug)]
+pub struct Place {
+    name: String,
+    addresses: Addresses,
+    settings: BTreeMap<String, String>,
+}
+
+impl Place {
+    /// Makes the virtual host and the database.
+    ///
+    /// * `addresses`: the servers; RabbitMQ may be another stack's than the rest.
+    /// * `settings`: environment variables on top of the usual ones.
+    ///
+    /// # Errors
+    /// When a server refuses.
+    pub async fn make(addresses: Addresses, settings: &[(&str, &str)]) -> Result<Self> {
+        let name = format!("case_{}", PLACES.fetch_add(1, Ordering::Relaxed));
+        let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let place = Self { name, addresses, settings };
+        let host = place.make_virtual_host();
+        let database = place.query(format!("CREATE DATABASE {}", place.name));
+        tokio::try_join!(host, database)?;
+        Ok(place)
+    }
+
+    /// The environment of a `bellhop` process that lives here.
+    #[must_use]
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let usual = [
+            ("BELLHOP_AMQP_URL", self.amqp_url()),
+            ("BELLHOP_REDIS_URL", self.redis_url()),
+            ("BELLHOP_REDIS_KEY_PREFIX", self.name.clone()),
+            ("BELLHOP_POSTGRES_URL", self.postgres_url()),
+            ("BELLHOP_SEALING_KEY", self.addresses.sealing_key.clone()),
+            ("BELLHOP_SENDER_ALLOW_CIDRS", self.addresses.allow_cidrs.clone()),
+            ("BELLHOP_RETRY_WAITS", RETRY_WAITS.to_owned()),
+            ("BELLHOP_PROBES_LISTEN", "127.0.0.1:0".to_owned()),
+        ];
+        let mut environment = self.settings.clone();
+        for (name, value) in usual {
+            environment.entry(name.to_owned()).or_insert(value);
+        }
+        environment
+    }
+
+    /// RabbitMQ, at this place's virtual host.
+    #[must_use]
+    pub fn amqp_url(&self) -> String {
+        format!("{}/{}", self.addresses.amqp, self.name)
+    }
+
+    /// Redis, which all places share.
+    #[must_use]
+    pub fn redis_url(&self) -> String {
+        format!("{}/0", self.addresses.redis)
+    }
+
+    /// PostgreSQL, at this place's database.
+    #[must_use]
+    pub fn postgres_url(&self) -> String {
+        format!("{}/{}", self.addresses.postgres, self.name)
+    }
+
+    /// The virtual host's name, for RabbitMQ's management.
+    #[must_use]
+    pub fn virtual_host(&self) -> &str {
+        &self.name
+    }
+
+    /// The servers this place lies on.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Removes the virtual host with its queues, and the database.
+    ///
+    /// * `private`: a server that no other place is on; it goes as a whole, if it is not gone already.
+    ///
+    /// # Errors
+    /// When a server refuses.
+    pub async fn clear(&self, private: Option<Service>) -> Result<()> {
+        if private != Some(Service::Rabbitmq) {
+            self.manage(Method::DELETE, &format!("vhosts/{}", self.name), "").await?;
+        }
+        if private != Some(Service::Postgres) {
+            self.query(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_virtual_host(&self) -> Result<()> {
+        self.manage(Method::PUT, &format!("vhosts/{}", self.name), "{}").await?;
+        let all = r#"{"configure":".*","write":".*","read":".*"}"#;
+        self.manage(Method::PUT, &format!("permissions/{}/bellhop", self.name), all).await
+    }
+
+    async fn manage(&self, method: Method, path: &str, body: &str) -> Result<()> {
+        let url = format!("{}/api/{path}", self.addresses.management);
+        let response = http::call(method, &url, body.to_owned()).await?;
+        ensure!((200..300).contains(&response.status), "{path}: {} {}", response.status, response.body);
+        Ok(())
+    }
+
+    /// Runs a statement in the database `postgres`: one's own cannot be made or dropped from inside.
+    async fn query(&self, statement: String) -> Result<()> {
+        let url = format!("{}/postgres", self.addresses.postgres);
+        let (client, connection) =
+            tokio_postgres::connect(&url, NoTls).await.context("connect to PostgreSQL")?;
+        let connection = tokio::spawn(connection);
+        client.batch_execute(&statement).await.with_context(|| statement.clone())?;
+        drop(client);
+        connection.await?.context("end the connection to PostgreSQL")
+    }
+}

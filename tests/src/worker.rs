@@ -1,0 +1,180 @@
+//! A `bellhop worker` process: started, asked whether it is ready, told to stop, or killed.
+
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use crate::http;
+use crate::patience::{eventually, within};
+use crate::program::Program;
+
+/// The line by which a process tells where its probes are answered; the address is its field `address`.
+const LISTENING: &str = "serving probes and metrics";
+
+/// What a process has logged so far; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Logs {
+    lines: Arc<Mutex<Vec<String>>>,
+    count: watch::Sender<usize>,
+}
+
+/// A worker that runs. Dropping it kills it.
+#[derive(Debug)]
+pub struct Worker {
+    child: Child,
+    logs: Logs,
+    probes_url: String,
+}
+
+impl Logs {
+    /// Every line so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for a line that holds `text`.
+    ///
+    /// # Errors
+    /// With the end of the log when there is none in time.
+    pub async fn await_line(&self, text: &str) -> Result<String> {
+        let mut count = self.count.subscribe();
+        let found = async {
+            loop {
+                if let Some(line) = self.lines().into_iter().find(|line| line.contains(text)) {
+                    return Ok(line);
+                }
+                count.changed().await?;
+            }
+        };
+        within(format!("`{text}` in the log"), found).await.and_then(|line: Result<String>| line)
+    }
+
+    /// The last lines, for a failure.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let lines = self.lines();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn add(&self, line: String) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.count.send_modify(|count| *count += 1);
+    }
+
+    /// Reads lines until the stream ends.
+    pub(crate) async fn follow(self, stream: impl AsyncRead + Unpin) {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            self.add(line);
+        }
+    }
+}
+
+impl Worker {
+    /// Starts a worker and waits until it is ready.
+    ///
+    /// * `logs`: where its log goes, kept by the caller so that it outlives a failure to start.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time.
+    pub async fn start(program: &Program, logs: Logs) -> Result<Self> {
+        let worker = Self::launch(program, logs).await?;
+        worker.await_ready().await?;
+        Ok(worker)
+    }
+
+    /// Starts a worker and waits until it answers probes, ready or not.
+    ///
+    /// # Errors
+    /// When it ends before that.
+    pub async fn launch(program: &Program, logs: Logs) -> Result<Self> {
+        let mut child = program.command(&["worker"]).spawn().context("start a worker")?;
+        let stdout = child.stdout.take().context("a worker has a standard output")?;
+        let stderr = child.stderr.take().context("a worker has a standard error")?;
+        tokio::spawn(logs.clone().follow(stdout));
+        tokio::spawn(logs.clone().follow(stderr));
+        let line = tokio::select! {
+            line = logs.await_line(LISTENING) => line?,
+            ended = child.wait() => bail!("the worker ended: {}", ended?),
+        };
+        let address = field(&line, "address").context("the line names no address")?;
+        Ok(Self { child, logs, probes_url: format!("http://{address}") })
+    }
+
+    /// Waits until `/readyz` answers 200.
+    ///
+    /// # Errors
+    /// With what it answers instead when the deadline passes.
+    pub async fn await_ready(&self) -> Result<()> {
+        let look = || async {
+            let response = http::get(&format!("{}/readyz", self.probes_url)).await?;
+            ensure!(response.status == 200, "{}", response.body);
+            Ok(Some(()))
+        };
+        eventually("a worker to be ready", look).await
+    }
+
+    /// What `/metrics` answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn metrics(&self) -> Result<String> {
+        let response = http::get(&format!("{}/metrics", self.probes_url)).await?;
+        ensure!(response.status == 200, "/metrics answers {}", response.status);
+        Ok(response.body)
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// Asks it to stop, as Kubernetes does, and waits until it has drained.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub async fn drain(self) -> Result<ExitStatus> {
+        self.terminate().await?;
+        self.ended().await
+    }
+
+    /// Asks it to stop.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub async fn terminate(&self) -> Result<()> {
+        let pid = self.child.id().context("the worker has ended")?;
+        let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        ensure!(status.success(), "the worker cannot be signalled");
+        Ok(())
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn ended(mut self) -> Result<ExitStatus> {
+        Ok(within("a worker to end", self.child.wait()).await??)
+    }
+
+    /// Kills it as a crash would, between any two instructions.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("kill the worker")
+    }
+}
+
+/// A field of a JSON log line, wherever the format puts it.
+fn field(line: &str, name: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let value = line.get(name).or_else(|| line.get("fields")?.get(name))?;
+    value.as_str().map(ToOwned::to_owned)
+}
