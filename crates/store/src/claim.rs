@@ -15,7 +15,12 @@ pub enum Claim {
     OwnedBySameCopy,
     /// Another copy's: its owner is alive or has sent it.
     OwnedByAnother,
+    /// Ours, and what came of the attempt is stored: the broker forgot only the acknowledgement.
+    Concluded,
 }
+
+/// What follows the copy in a claim whose attempt is concluded; no copy's token contains a dot.
+const CONCLUDED: &str = ".concluded";
 
 /// One attempt of a delivery.
 #[derive(Debug, Clone, Copy)]
@@ -36,18 +41,40 @@ impl Store {
     /// # Errors
     /// Redis's; the caller then sends, because a request repeated is better than one that nobody sends.
     pub async fn claim(&self, attempt: ClaimedAttempt<'_>, copy: &CopyToken) -> Result<Claim, StoreError> {
-        let ClaimedAttempt { mode, delivery, series, attempt } = attempt;
-        let prefix = self.inner.cached.key_prefix();
-        let key = format!("{prefix}:claim:{mode}:{delivery}:{series}:{attempt}");
         let mut set = redis::cmd("SET");
-        set.arg(key).arg(copy.as_str()).arg("NX").arg("GET").arg("EX").arg(DELIVERY_AGE_MAX.as_secs());
+        set.arg(self.claim_key(attempt))
+            .arg(copy.as_str())
+            .arg("NX")
+            .arg("GET")
+            .arg("EX")
+            .arg(DELIVERY_AGE_MAX.as_secs());
         let redis = self.inner.cached.redis();
         let owner: Option<String> =
             redis.run(async |connection: &mut Connection| set.query_async(connection).await).await?;
         Ok(match owner {
             None => Claim::Granted,
             Some(owner) if owner == copy.as_str() => Claim::OwnedBySameCopy,
+            Some(owner) if owner.strip_suffix(CONCLUDED) == Some(copy.as_str()) => Claim::Concluded,
             Some(_) => Claim::OwnedByAnother,
         })
+    }
+
+    /// Notes that what came of a claimed attempt is stored, so that the same copy, should the broker offer it once more,
+    /// is not sent once more.
+    ///
+    /// # Errors
+    /// Redis's; the copy may then be sent again, should it be offered again.
+    pub async fn conclude(&self, attempt: ClaimedAttempt<'_>, copy: &CopyToken) -> Result<(), StoreError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.claim_key(attempt)).arg(format!("{copy}{CONCLUDED}"));
+        set.arg("EX").arg(DELIVERY_AGE_MAX.as_secs());
+        let redis = self.inner.cached.redis();
+        redis.run(async |connection: &mut Connection| set.query_async(connection).await).await
+    }
+
+    fn claim_key(&self, attempt: ClaimedAttempt<'_>) -> String {
+        let ClaimedAttempt { mode, delivery, series, attempt } = attempt;
+        let prefix = self.inner.cached.key_prefix();
+        format!("{prefix}:claim:{mode}:{delivery}:{series}:{attempt}")
     }
 }

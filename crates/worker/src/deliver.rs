@@ -29,7 +29,10 @@ impl<P: Ports> Processor<P> {
     ) -> Kept {
         let webhook = &subscription.subscription.webhook;
         let delivery = DeliveryId::derive(event.mode, &event.organisation, &event.id, webhook);
-        if !self.is_ours(event, &delivery, owed).await {
+        let claim = claim_of(event, &delivery, owed);
+        if let Some((attempt, copy)) = claim
+            && !self.is_ours(attempt, copy).await
+        {
             return Kept::Stored;
         }
         let subscription = match self.when_ready(in_hand, event, subscription, owed).await {
@@ -42,7 +45,7 @@ impl<P: Ports> Processor<P> {
         let (outcome, duration) = self.attempt(event, &subscription, owed.attempt).await;
         let verdict = decide(owed.attempt, &outcome, &self.ladder);
         self.observe(&Attempted { event, owed, delivery: &delivery, outcome: &outcome, duration, verdict });
-        match verdict {
+        let kept = match verdict {
             Verdict::Delivered => Kept::Stored,
             Verdict::Retry { next, rung } => self.owe_again(in_hand, owed, next, rung).await,
             Verdict::Exhausted => {
@@ -54,7 +57,11 @@ impl<P: Ports> Processor<P> {
                 let end = (EndReason::EndpointGone, outcome.label().to_owned());
                 self.record_end(in_hand, event, owed, end).await
             }
+        };
+        if let Some((attempt, copy)) = claim.filter(|_| kept == Kept::Stored) {
+            self.ports.conclude(attempt, copy).await;
         }
+        kept
     }
 
     /// Waits until a result could be stored; returns the subscription as it is then, or what became of the message.
@@ -89,19 +96,17 @@ impl<P: Ports> Processor<P> {
     /// Whether this copy may make the attempt.
     ///
     /// A crash between publishing a next attempt and acknowledging the last makes two copies of the next; the first to
-    /// claim it goes on, and the other ends here, because its owner is alive. Nobody to ask means: make it.
-    async fn is_ours(&self, event: &Event, delivery: &DeliveryId, owed: &Owed) -> bool {
-        let Some(copy) = owed.copy.as_ref().filter(|_| owed.attempt != Attempt::FIRST) else { return true };
-        let attempt =
-            ClaimedAttempt { mode: event.mode, delivery, series: owed.series, attempt: owed.attempt };
-        let claimed = self.ports.claim(attempt, copy).await;
-        let (is_ours, result) = match claimed {
+    /// claim it goes on, and the other ends here, because its owner is alive. A broker that crashed offers a copy again
+    /// whose acknowledgement it forgot; it ends here if what came of it is stored. Nobody to ask means: make it.
+    async fn is_ours(&self, attempt: ClaimedAttempt<'_>, copy: &CopyToken) -> bool {
+        let (is_ours, result) = match self.ports.claim(attempt, copy).await {
             Some(Claim::Granted) => (true, "granted"),
             Some(Claim::OwnedBySameCopy) => (true, "own"),
             Some(Claim::OwnedByAnother) => (false, "another"),
+            Some(Claim::Concluded) => (false, "concluded"),
             None => (true, "unknown"),
         };
-        count(&self.metrics.claims, &[event.mode.as_str(), result]);
+        count(&self.metrics.claims, &[attempt.mode.as_str(), result]);
         is_ours
     }
 
@@ -204,6 +209,16 @@ impl<P: Ports> Processor<P> {
             "made an attempt"
         );
     }
+}
+
+/// What has to be claimed before the attempt: nothing for the first, which has no copies but the event itself.
+fn claim_of<'a>(
+    event: &Event,
+    delivery: &'a DeliveryId,
+    owed: &'a Owed,
+) -> Option<(ClaimedAttempt<'a>, &'a CopyToken)> {
+    let copy = owed.copy.as_ref().filter(|_| owed.attempt != Attempt::FIRST)?;
+    Some((ClaimedAttempt { mode: event.mode, delivery, series: owed.series, attempt: owed.attempt }, copy))
 }
 
 /// The attempt that was made last: a delivery that is cancelled when due never made the one it owed.

@@ -102,7 +102,7 @@ impl WorkerMetrics {
             for end in ["delivered", "exhausted", "cancelled"] {
                 self.deliveries.with_label_values(&[mode, end]).reset();
             }
-            for result in ["granted", "own", "another", "unknown"] {
+            for result in ["granted", "own", "another", "concluded", "unknown"] {
                 self.claims.with_label_values(&[mode, result]).reset();
             }
             let _: [Histogram; 2] = [

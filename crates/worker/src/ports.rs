@@ -26,6 +26,9 @@ pub trait Ports: Send + Sync + 'static {
         copy: &CopyToken,
     ) -> impl Future<Output = Option<Claim>> + Send;
 
+    /// Notes that what came of a claimed attempt is stored. Nobody to tell means that the attempt may be repeated.
+    fn conclude(&self, attempt: ClaimedAttempt<'_>, copy: &CopyToken) -> impl Future<Output = ()> + Send;
+
     /// Disables a webhook whose endpoint is gone; `false` when that could not be written.
     fn disable_gone(&self, webhook: &WebhookId) -> impl Future<Output = bool> + Send;
 
@@ -76,6 +79,12 @@ impl Ports for Services {
                 |error| tracing::debug!(%error, delivery.id = %attempt.delivery, "cannot claim an attempt"),
             )
             .ok()
+    }
+
+    async fn conclude(&self, attempt: ClaimedAttempt<'_>, copy: &CopyToken) {
+        if let Err(error) = self.store.conclude(attempt, copy).await {
+            tracing::debug!(%error, delivery.id = %attempt.delivery, "cannot note that an attempt is concluded");
+        }
     }
 
     async fn disable_gone(&self, webhook: &WebhookId) -> bool {

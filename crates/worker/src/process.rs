@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use crate::keep::{Gate, Kept, keep};
 use crate::metrics::{WorkerMetrics, count};
 use crate::options::LaneKind;
-use crate::owed::Owed;
+use crate::owed::{Owed, Unreadable};
 use crate::ports::Ports;
 use crate::publishing::{parked, waiting};
 
@@ -72,7 +72,10 @@ impl<P: Ports> Processor<P> {
         let processing = AssertUnwindSafe(self.process_in_hand(&in_hand)).catch_unwind();
         let kept = match processing.await {
             Ok(kept) => kept,
-            Err(_) => self.park_panicked(&in_hand, Vec::new()).await,
+            Err(_) => {
+                let headers = self.owed(&in_hand).map(|owed| owed.headers()).unwrap_or_default();
+                self.park_panicked(&in_hand, headers).await
+            }
         };
         match kept {
             Kept::Stored => Settlement::Acknowledge,
@@ -81,11 +84,7 @@ impl<P: Ports> Processor<P> {
     }
 
     async fn process_in_hand(&self, in_hand: &InHand<'_>) -> Kept {
-        let owed = match in_hand.origin.lane {
-            LaneKind::Fresh => Ok(Owed::fresh(self.ports.now())),
-            LaneKind::Due => Owed::read(in_hand.message),
-        };
-        let owed = match owed {
+        let owed = match self.owed(in_hand) {
             Ok(owed) => owed,
             Err(unreadable) => return self.park(in_hand, &unreadable.to_string(), Vec::new()).await,
         };
@@ -99,6 +98,13 @@ impl<P: Ports> Processor<P> {
         match self.ports.subscriptions(event.mode, &event.organisation).await {
             Some(subscriptions) => self.deliver_to(in_hand, &event, &owed, &subscriptions).await,
             None => self.defer(in_hand, &owed).await,
+        }
+    }
+
+    fn owed(&self, in_hand: &InHand<'_>) -> Result<Owed, Unreadable> {
+        match in_hand.origin.lane {
+            LaneKind::Fresh => Ok(Owed::fresh(self.ports.now())),
+            LaneKind::Due => Owed::read(in_hand.message),
         }
     }
 

@@ -188,6 +188,9 @@ pub async fn an_attempt_is_claimed_by_one_copy(context: Context) -> Result<()> {
     let owner = granted[0];
     ensure!(store.claim(second, &copies[owner]).await? == Claim::OwnedBySameCopy);
     ensure!(store.claim(second, &copies[(owner + 1) % 8]).await? == Claim::OwnedByAnother);
+    store.conclude(second, &copies[owner]).await?;
+    ensure!(store.claim(second, &copies[owner]).await? == Claim::Concluded);
+    ensure!(store.claim(second, &copies[(owner + 1) % 8]).await? == Claim::OwnedByAnother);
     for other in [
         ClaimedAttempt { attempt: Attempt::try_from(3)?, ..second },
         ClaimedAttempt { series: Series(2), ..second },

@@ -1,0 +1,9 @@
+//! One claim per test, with one worker in a world where nothing goes wrong unless the test says so.
+
+mod bench;
+
+mod attempts;
+mod claims;
+mod keeping;
+mod parking;
+mod resolving;

@@ -1,0 +1,80 @@
+//! The endpoints: what each does with the next request, and every request that reached one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bellhop_model::{Answer, Failure, Outcome};
+
+use super::dice::Dice;
+
+/// What an endpoint does with one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reply {
+    /// A status.
+    Status(u16),
+    /// A status and `Retry-After`.
+    Later(u16, Duration),
+    /// No answer.
+    Failure(Failure),
+    /// Nothing an endpoint could do by itself: this program panics over it.
+    Panic,
+}
+
+/// A request that reached an endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Called {
+    pub(crate) event: usize,
+    pub(crate) webhook: usize,
+    pub(crate) revision: usize,
+    pub(crate) attempt: u8,
+    pub(crate) at: Duration,
+    pub(crate) reply: Reply,
+    /// When the worker had the answer; `None` while it has none.
+    pub(crate) answered_at: Option<Duration>,
+}
+
+/// All endpoints.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoints {
+    scripts: BTreeMap<usize, VecDeque<Reply>>,
+    moods: BTreeMap<usize, &'static [Reply]>,
+    pub(crate) calls: Vec<Called>,
+}
+
+impl Reply {
+    /// What the worker learns. The program that panics learns nothing.
+    pub(crate) const fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Status(status) => Some(Outcome::Answered(Answer { status, retry_after: None })),
+            Self::Later(status, wait) => Some(Outcome::Answered(Answer { status, retry_after: Some(wait) })),
+            Self::Failure(failure) => Some(Outcome::Failed(failure)),
+            Self::Panic => None,
+        }
+    }
+
+    pub(crate) fn is_success(self) -> bool {
+        self.outcome().is_some_and(|outcome| outcome.is_success())
+    }
+
+    pub(crate) fn is_gone(self) -> bool {
+        self.outcome().is_some_and(|outcome| outcome.status() == Some(410))
+    }
+}
+
+impl Endpoints {
+    /// What a webhook's endpoint does next, one after the other; afterwards it follows its mood.
+    pub(crate) fn script(&mut self, webhook: usize, replies: impl IntoIterator<Item = Reply>) {
+        self.scripts.entry(webhook).or_default().extend(replies);
+    }
+
+    /// What a webhook's endpoint picks from; without a mood it answers 200.
+    pub(crate) fn set_mood(&mut self, webhook: usize, replies: &'static [Reply]) {
+        self.moods.insert(webhook, replies);
+    }
+
+    pub(crate) fn reply(&mut self, webhook: usize, dice: &mut Dice) -> Reply {
+        let scripted = self.scripts.get_mut(&webhook).and_then(VecDeque::pop_front);
+        let mood = self.moods.get(&webhook).copied().unwrap_or(&[Reply::Status(200)]);
+        scripted.unwrap_or_else(|| *dice.pick(mood))
+    }
+}

@@ -1,0 +1,184 @@
+//! Workers: the production processor in each, and the hands it holds, polled one turn at a time.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bellhop_broker::Incoming;
+use bellhop_model::{Ladder, Mode};
+use bellhop_worker::{Gate, LaneKind, Origin, Processor, Settlement, WorkerMetrics};
+
+use super::hands::HandId;
+use super::ports::Seat;
+use super::{State, World};
+
+type Task = Pin<Box<dyn Future<Output = Settlement> + Send>>;
+
+/// One worker process.
+struct Worker {
+    processor: Arc<Processor<Seat>>,
+    gate: Gate,
+    /// When it has started.
+    up_at: Duration,
+}
+
+/// All workers and what they have in hand.
+pub(crate) struct Fleet {
+    world: World,
+    ladder: Ladder,
+    metrics: WorkerMetrics,
+    workers: Vec<Worker>,
+    tasks: BTreeMap<HandId, Task>,
+}
+
+impl Fleet {
+    pub(crate) fn new(world: &World, ladder: &Ladder, metrics: &WorkerMetrics, workers: usize) -> Self {
+        let mut fleet = Self {
+            world: world.clone(),
+            ladder: ladder.clone(),
+            metrics: metrics.clone(),
+            workers: Vec::new(),
+            tasks: BTreeMap::new(),
+        };
+        fleet.workers = (0..workers).map(|worker| fleet.started(worker, Duration::ZERO)).collect();
+        fleet
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(crate) fn gate(&self, worker: usize) -> &Gate {
+        &self.workers[worker].gate
+    }
+
+    /// When the next worker has started.
+    pub(crate) fn next_at(&self, now: Duration) -> Option<Duration> {
+        self.workers.iter().map(|worker| worker.up_at).filter(|at| now < *at).min()
+    }
+
+    /// Whether a worker takes messages, as its lanes do: while it is up, keeps no result and has a hand free.
+    pub(crate) fn is_taking(&self, worker: usize, hands_max: usize) -> bool {
+        self.world.with(|state| {
+            let Worker { gate, up_at, .. } = &self.workers[worker];
+            *up_at <= state.now && gate.kept() == 0 && state.hands.of(worker).count() < hands_max
+        })
+    }
+
+    /// Hands a message of a queue to a worker, which begins with it.
+    pub(crate) fn take(&mut self, worker: usize, (mode, lane): (Mode, LaneKind), index: usize) -> HandId {
+        let queue = lane.queue(mode);
+        let (hand, message) = self.world.with(|state| {
+            let stored = state.broker.take(&queue, index, state.hands.next());
+            let hand = state.hands.open(worker, lane, &stored);
+            state.note(|| {
+                format!("worker {worker} takes event {} from {queue} into hand {hand}", stored.event)
+            });
+            let mut message = Incoming::of(&stored.message);
+            message.redelivered = stored.is_redelivered;
+            (hand, message)
+        });
+        let (world, processor) = (self.world.clone(), Arc::clone(&self.workers[worker].processor));
+        let origin = Origin { mode, lane, queue };
+        let task = async move {
+            let is_lost = || world.with(|state| state.hands.get(hand).is_lost);
+            let settlement = processor.process(&message, &origin, &is_lost).await;
+            // The acknowledgement is on its way, and may yet be lost.
+            let at = world.with(|state| state.now);
+            world.turn_at(at).await;
+            settlement
+        };
+        self.tasks.insert(hand, Box::pin(task));
+        self.poll(hand);
+        hand
+    }
+
+    /// Gives a turn to the hand that waits for it.
+    ///
+    /// * returns the hand's settlement once it has one.
+    pub(crate) fn grant(&mut self, ticket: u64) -> Option<(HandId, Settlement)> {
+        let hand = self.world.with(|state| {
+            let hand = state.turns.grant(ticket);
+            let worker = state.hands.get(hand).worker;
+            state.note(|| format!("worker {worker}, hand {hand}:"));
+            hand
+        });
+        self.poll(hand).map(|settlement| (hand, settlement))
+    }
+
+    /// Ends a worker without warning; another one takes its place.
+    pub(crate) fn crash(&mut self, worker: usize, away: Duration) {
+        let hands = self.world.with(|state| {
+            state.note(|| format!("WORKER {worker} CRASHES"));
+            state.store.forget(worker);
+            state.hands.of(worker).map(|(hand, _)| hand).collect::<Vec<_>>()
+        });
+        for hand in &hands {
+            // Outside the lock: what a task holds may want to look at the world when it is dropped.
+            drop(self.tasks.remove(hand));
+        }
+        let up_at = self.world.with(|state| {
+            for hand in hands {
+                state.lose(hand);
+                state.hands.close(hand);
+            }
+            state.now + away
+        });
+        self.workers[worker] = self.started(worker, up_at);
+    }
+
+    /// Ends a worker's consuming session; what it has in hand goes on.
+    pub(crate) fn lose_session(&mut self, worker: usize) {
+        self.world.with(|state| {
+            state.note(|| format!("WORKER {worker} LOSES ITS SESSION"));
+            let hands: Vec<HandId> = state.hands.of(worker).map(|(hand, _)| hand).collect();
+            for hand in hands {
+                state.lose(hand);
+            }
+        });
+    }
+
+    fn started(&self, worker: usize, up_at: Duration) -> Worker {
+        let gate = Gate::default();
+        let seat = Seat { world: self.world.clone(), worker };
+        let processor = Processor::new(seat, self.ladder.clone(), self.metrics.clone(), gate.clone());
+        Worker { processor: Arc::new(processor), gate, up_at }
+    }
+
+    fn poll(&mut self, hand: HandId) -> Option<Settlement> {
+        self.world.with(|state| state.hands.current = hand);
+        let task = self.tasks.get_mut(&hand).expect("a hand at work");
+        let Poll::Ready(settlement) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+            return None;
+        };
+        self.tasks.remove(&hand);
+        self.world.with(|state| state.settle(hand, settlement));
+        Some(settlement)
+    }
+}
+
+impl State {
+    /// The broker offers a hand's message again, if it has not done so already.
+    fn lose(&mut self, hand: HandId) {
+        if !self.hands.get(hand).is_lost {
+            self.hands.lose(hand);
+            self.broker.take_back(hand);
+        }
+    }
+
+    fn settle(&mut self, hand: HandId, settlement: Settlement) {
+        let is_lost = self.hands.get(hand).is_lost;
+        self.note(|| format!("  settles: {settlement:?}{}", if is_lost { ", too late" } else { "" }));
+        match settlement {
+            _ if is_lost => {}
+            Settlement::Acknowledge => self.broker.acknowledge(hand),
+            Settlement::GiveBack => {
+                self.violate(format!("hand {hand} gives back what its session still holds"));
+                self.broker.take_back(hand);
+            }
+        }
+        self.hands.close(hand);
+    }
+}
