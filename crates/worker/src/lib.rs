@@ -1,7 +1,7 @@
 //! The worker: takes events, sends them to the webhooks that want them, records, settles.
 //!
 //! A message is taken from a lane, decoded, resolved to subscriptions, sent, and its results are stored with the broker
-//! before it is acknowledged. [`process`] holds every decision and reaches the world only through [`Ports`].
+//! before it is acknowledged. [`Processor`] holds every decision and reaches the world only through [`Ports`].
 
 mod options;
 pub use options::{LaneKind, LaneName, LaneNameError, LaneOptions, WorkerOptions};
