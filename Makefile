@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env build demo run test check clean cargo
+.PHONY: help up down status env build demo run test bench check clean cargo
 
 stack := deploy/local/stack
 
@@ -39,6 +39,12 @@ test: cargo ## Run every test, against throwaway servers that the tests start th
 	@tests/tools/install
 	cargo test --locked --workspace
 
+bench: cargo ## Measure a worker beside the smallest consumer that can exist (8 min after the release build).
+#> On a quiet machine; it needs no make up. Figures go to target/bench/throughput.json; make bench PAIRS=1 is a look.
+	@BELLHOP_STACK_ENGINE=native $(stack) install
+	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench
+	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench
+
 check: cargo ## Check format, lints, documentation, shell scripts and the tree's own rules (first time: minutes).
 #> Formatting is mended by cargo fmt; the rest says file and line.
 	cargo fmt --all --check
@@ -58,3 +64,4 @@ cargo:
 	@command -v cargo >/dev/null || { \
 		version=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
 		echo "cargo is missing: install Rust $$version or newer, for example with rustup, and try again" >&2; exit 1; }
+	@command -v cc >/dev/null || deploy/local/install gcc libc6-dev

@@ -11,12 +11,15 @@ pub mod command_line;
 pub mod configuration;
 pub mod crashes;
 pub mod delivery;
+pub mod doctor;
 pub mod failures;
 pub mod languages;
+pub mod listening;
 pub mod modes;
 pub mod outages;
 pub mod parking;
 pub mod privacy;
+pub mod producing;
 pub mod publishing;
 pub mod retries;
 pub mod shutdown;
@@ -50,6 +53,7 @@ cases! {
     crashes::a_killed_worker_loses_nothing_and_repeats_little,
     shutdown::a_worker_that_is_told_to_stop_under_load_loses_and_repeats_nothing,
     shutdown::a_request_under_way_is_finished_before_the_worker_ends,
+    producing::a_broker_that_takes_nothing_says_why,
     outages::delivery_goes_on_without_redis,
     outages::delivery_goes_on_without_postgres,
     cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
@@ -76,6 +80,10 @@ cases! {
     parking::what_contradicts_itself_is_parked_with_its_reason_and_its_bytes,
     parking::what_fits_no_queue_is_kept,
     privacy::neither_logs_nor_metrics_tell_health_data_or_credentials,
+    producing::many_events_are_confirmed_each_by_its_own_id,
+    producing::what_no_queue_would_take_is_told_from_what_has_no_exchange,
+    listening::a_local_receiver_verifies_and_answers_in_turn,
+    doctor::a_sound_fleet_passes_and_a_foreign_policy_does_not,
     publishing::good_lines_are_published_and_bad_ones_are_told_by_number,
     publishing::an_appointment_that_cannot_be_delivered_is_refused_before_it_is_sent,
     command_line::servers_that_are_away_are_named_with_a_remedy,

@@ -114,7 +114,14 @@ impl Place {
         self.manage(Method::PUT, &format!("permissions/{}/bellhop", self.name), all).await
     }
 
-    async fn manage(&self, method: Method, path: &str, body: &str) -> Result<()> {
+    /// Tells RabbitMQ's management something.
+    ///
+    /// * `path`: below `/api/`, such as `policies/{virtual host}/{name}`.
+    /// * `body`: JSON, or empty.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn manage(&self, method: Method, path: &str, body: &str) -> Result<()> {
         let url = format!("{}/api/{path}", self.addresses.management);
         let response = http::call(method, &url, body.to_owned()).await?;
         ensure!((200..300).contains(&response.status), "{path}: {} {}", response.status, response.body);

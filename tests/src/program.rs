@@ -43,14 +43,16 @@ pub struct Finished {
 pub async fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "bellhop", "--bin", "bellhop", "--message-format=json"])
+        // All targets of all packages, as `cargo test --workspace` builds them: any other selection has other features,
+        // and would build every dependency once more.
+        .args(["build", "--quiet", "--workspace", "--all-targets", "--message-format=json"])
         .current_dir(tree::repository())
         .stdin(Stdio::null())
         .output()
         .await
         .context("run cargo")?;
     let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "cargo build --package bellhop: {}", told.trim());
+    ensure!(output.status.success(), "cargo build: {}", told.trim());
     let printed = String::from_utf8_lossy(&output.stdout);
     executable(&printed).context("cargo names no executable")
 }
@@ -167,5 +169,6 @@ fn executable(messages: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "bellhop" && message["profile"]["test"] == false)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }

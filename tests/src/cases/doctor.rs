@@ -1,0 +1,51 @@
+//! `bellhop doctor`: what would make the fleet lossy is found, and the shipped policy mends it.
+
+use anyhow::{Context as _, Result, ensure};
+use hyper::Method;
+use serde_json::Value;
+
+use crate::context::{Context, Site};
+use crate::tree;
+
+/// A policy that somebody else meant well with, for every queue of the broker.
+const LOSSY: &str =
+    r#"{"pattern":".*","apply-to":"queues","priority":10,"definition":{"overflow":"drop-head"}}"#;
+
+/// Sound, then under a foreign policy, then with ours above it.
+pub async fn a_sound_fleet_passes_and_a_foreign_policy_does_not(context: Context) -> Result<()> {
+    let site = context.site().await?;
+    let (code, found) = examine(&site).await?;
+    ensure!(code == Some(0) && problems(&found).is_empty(), "{found}");
+
+    let host = site.place.virtual_host();
+    site.place.manage(Method::PUT, &format!("policies/{host}/lossy"), LOSSY).await?;
+    let (code, found) = examine(&site).await?;
+    let told = problems(&found);
+    ensure!(
+        code == Some(1) && told.iter().any(|what| what.contains("`overflow` to `drop-head`")),
+        "{told:?}"
+    );
+
+    let shipped = std::fs::read_to_string(tree::repository().join("deploy/rabbitmq/policies.json"))?;
+    let shipped: Value = serde_json::from_str(&shipped)?;
+    let mut policy = shipped["policies"][0].clone();
+    policy["vhost"] = Value::from(host);
+    site.place.manage(Method::PUT, &format!("policies/{host}/bellhop"), &policy.to_string()).await?;
+    let (code, found) = examine(&site).await?;
+    ensure!(code == Some(0) && problems(&found).is_empty(), "{found}");
+    Ok(())
+}
+
+async fn examine(site: &Site) -> Result<(Option<i32>, Value)> {
+    let management = site.place.addresses().management.clone();
+    let program = site.operator.program().clone().with("BELLHOP_RABBITMQ_MANAGEMENT_URL", &management);
+    let finished = program.run(&["doctor", "--output", "json"]).await?;
+    let found = serde_json::from_str(&finished.stdout).with_context(|| finished.stderr.clone())?;
+    Ok((finished.code, found))
+}
+
+fn problems(found: &Value) -> Vec<String> {
+    let findings = found["findings"].as_array().cloned().unwrap_or_default();
+    let told = findings.iter().filter(|finding| finding["mark"] == "problem");
+    told.map(|finding| finding["what"].as_str().unwrap_or_default().to_owned()).collect()
+}
