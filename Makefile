@@ -39,7 +39,7 @@ test: cargo ## Run every test, against throwaway servers that the tests start th
 	@tests/tools/install
 	cargo test --locked --workspace
 
-bench: cargo ## Measure a worker beside the smallest consumer that can exist (8 min after the release build).
+bench: cargo ## Measure a worker beside the smallest consumer that can exist (5 min after the release build).
 #> On a quiet machine; it needs no make up. Figures go to target/bench/throughput.json; make bench PAIRS=1 is a look.
 	@BELLHOP_STACK_ENGINE=native $(stack) install
 	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench

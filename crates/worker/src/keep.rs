@@ -39,6 +39,9 @@ impl Default for Gate {
 impl Gate {
     /// Waits until no result is kept.
     pub async fn open(&self) {
+        if self.kept() == 0 {
+            return;
+        }
         let mut kept = self.0.subscribe();
         // The sender is ours, so waiting cannot fail.
         let _ = kept.wait_for(|kept| *kept == 0).await;

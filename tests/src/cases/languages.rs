@@ -64,7 +64,8 @@ async fn verified_by(context: Context, command: impl Fn() -> Command) -> Result<
 
     site.operator.publish_appointment().await?;
 
-    for ((foreign, _relay), body) in [(plain, COLLAPSED), (expanding, PATIENT_EXPANDED)] {
+    // By reference: receivers and relays must outlive the answers that are on their way through them.
+    for ((foreign, _relay), body) in [(&plain, COLLAPSED), (&expanding, PATIENT_EXPANDED)] {
         let received = foreign.await_received().await?;
         ensure!(received.verified, "the library refused {received:?}");
         ensure!(received.body()? == body.as_bytes(), "another body arrived: {received:?}");

@@ -21,6 +21,7 @@ mod broker;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use bellhop_broker::{BrokerAddress, Topology};
@@ -34,6 +35,9 @@ use crate::command::doctor::policies::Kind;
 use crate::command::doctor::report::Report;
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
+
+/// Shortest wait for Redis while examining it.
+const REDIS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is examined, and how it is shown.
 #[derive(Debug, Args)]
@@ -184,7 +188,10 @@ async fn examine_stores(config: &Config, role: Role) -> Vec<Finding> {
             Role::Producer | Role::Operator => Finding::skipped(Subject::Postgres, what, mend),
         }];
     };
-    match Store::open(options) {
+    let mut options = options.clone();
+    // A worker's patience with Redis is short, because it can go on without; whoever examines it waits for the answer.
+    options.redis.timeout = options.redis.timeout.max(REDIS_PATIENCE);
+    match Store::open(&options) {
         Ok(store) => {
             let (postgres, redis) = tokio::join!(postgres::examine(&store), redis::examine(&store));
             [postgres, redis].concat()

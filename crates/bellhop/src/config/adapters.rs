@@ -188,7 +188,7 @@ pub(super) fn read_sender(settings: &mut Settings) -> SenderOptions {
         Duration::ZERO..=Duration::from_millis(4_900),
     );
     let idle_connections_per_host_max = sender.integer(
-        Key { name: "idle_connections_per_host_max", meaning: "Idle connections kept per host and mode." },
+        Key { name: "idle_connections_per_host_max", meaning: "Idle connections kept per host and mode. Too few, and a burst for one host opens and closes connections, each worth several requests; too many keep sockets of quiet hosts." },
         defaults.idle_connections_per_host_max,
         0..=1000,
     );

@@ -17,6 +17,9 @@ const P99_RATIO_AIM: f64 = 1.5;
 const P99_EXCESS_MS_AIM: f64 = 2.0;
 const RSS_BYTES_AIM: f64 = 100e6;
 
+/// When others use more of the machine than this, the figures say more about them.
+const OTHERS_CORES_MAX: f64 = 0.2;
+
 /// A finished report.
 pub(crate) struct Report {
     table: String,
@@ -31,6 +34,7 @@ struct Comparison {
     p99: Figure,
     p99_excess_ms: Figure,
     rss: Figure,
+    others_cores: Figure,
 }
 
 impl Report {
@@ -77,6 +81,7 @@ impl Comparison {
             p99: Figure::of(pairs().map(|(bellhop, floor)| p99(bellhop) / p99(floor))),
             p99_excess_ms: Figure::of(pairs().map(|(bellhop, floor)| p99(bellhop) - p99(floor))),
             rss: Figure::of(workers.map(|measured| as_f64(measured.rss_bytes))),
+            others_cores: Figure::of(drains.iter().flatten().map(|measured| measured.others_cores)),
         }
     }
 
@@ -165,10 +170,13 @@ fn lives(pairs: &[Vec<Measurement>]) -> String {
 }
 
 fn verdicts(comparison: &Comparison) -> String {
-    let Comparison { peer, rate, p99, p99_excess_ms, rss } = comparison;
+    let Comparison { peer, rate, p99, p99_excess_ms, rss, others_cores } = comparison;
     let met = |is_met: bool| if is_met { "met" } else { "MISSED" };
+    let quiet =
+        if others_cores.median <= OTHERS_CORES_MAX { "quiet" } else { "NOT QUIET: do not quote these" };
     [
         "median [least to greatest]; ratios pair by pair; CPU per delivery, RSS the greatest".to_owned(),
+        format!("others used {others_cores:.2} cores during drains; the machine was {quiet}"),
         format!(
             "rate  {rate:.2} of `{}`; aim {RATE_RATIO_AIM} or more: {}",
             peer.name(),
@@ -221,7 +229,7 @@ fn figures(
             "p99_is_met": comparison.is_p99_met(),
             "rss_is_met": comparison.is_rss_met(),
         },
-        "conditions": { "chosen": conditions, "machine": machine, "floor": comparison.peer },
+        "conditions": { "chosen": conditions, "machine": machine, "floor": comparison.peer, "others_cores": comparison.others_cores },
         "measurements": series,
     })
 }
