@@ -92,7 +92,7 @@ impl Config {
         let logs = LogConfig::read(settings);
         let probes = ProbeConfig::read(settings);
         let shutdown = ShutdownConfig::read(settings);
-        work::check_deadlines(settings, &sender, &worker, shutdown);
+        work::check_deadlines(settings, &sender, shutdown);
         Self { broker, management, store, sender, worker, producer, logs, probes, shutdown }
     }
 }

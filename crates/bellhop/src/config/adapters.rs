@@ -75,7 +75,7 @@ fn read_postgres(settings: &mut Settings, options: &mut StoreOptions, is_needed:
     defaults.query_timeout = postgres.duration(
         Key { name: "query_timeout", meaning: "Longest wait for one operation." },
         defaults.query_timeout,
-        Duration::from_millis(100)..=Duration::from_secs(60),
+        Duration::from_millis(100)..=Duration::from_secs(15),
     );
     if url.is_none() && is_needed {
         postgres.problem(

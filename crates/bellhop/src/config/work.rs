@@ -41,6 +41,9 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
     if names.is_empty() {
         worker.problem("lanes", "names no lane: a worker without one does nothing");
     }
+    if names.iter().enumerate().any(|(index, name)| names[..index].contains(name)) {
+        worker.problem("lanes", "names a lane twice");
+    }
     let fresh = worker.integer(
         Key { name: "fresh_in_flight_max", meaning: "Most events in hand per fresh lane; also its prefetch. Too low leaves the worker idle while endpoints answer; too high takes memory and makes a killed worker repeat more." },
         200,
@@ -96,18 +99,8 @@ pub(super) fn read_producer(settings: &mut Settings) -> ProducerOptions {
 }
 
 /// Refuses deadlines that cannot be kept together: a request must end, and its result be stored, within the drain.
-pub(super) fn check_deadlines(
-    settings: &mut Settings,
-    sender: &SenderOptions,
-    worker: &WorkerOptions,
-    shutdown: ShutdownConfig,
-) {
+pub(super) fn check_deadlines(settings: &mut Settings, sender: &SenderOptions, shutdown: ShutdownConfig) {
     if shutdown.drain_timeout <= sender.request_timeout {
         settings.problem("shutdown", "drain_timeout", "is not longer than sender.request_timeout: a request begun before the drain could not end within it");
-    }
-    if worker.lanes.iter().enumerate().any(|(index, lane)| {
-        worker.lanes[..index].iter().any(|other| (other.mode, other.kind) == (lane.mode, lane.kind))
-    }) {
-        settings.problem("worker", "lanes", "names a lane twice");
     }
 }
