@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_model::{End, limits::ATTEMPTS_MAX};
+use bellhop_model::{End, Record, decode_batch, limits::ATTEMPTS_MAX};
 
-use crate::amqp::{Message, Received};
+use crate::amqp::{Amqp, Message, Received};
 use crate::appointment::{APPOINTMENT, SCHEDULED};
+use crate::queues;
 use crate::receiver::Request;
 
 /// What came in, by endpoint and event.
@@ -21,12 +22,47 @@ pub fn load(events: usize) -> Vec<Message> {
     (0..events).map(|number| Message::event("test", SCHEDULED, &load_id(number), APPOINTMENT)).collect()
 }
 
+/// Reads the records from what lay in the log.
+///
+/// # Errors
+/// When a message is no batch of records.
+pub fn records(logged: &[Received]) -> Result<Vec<Record>> {
+    let batches = logged.iter().map(|message| decode_batch(&message.body).context("a batch in the log"));
+    Ok(batches.collect::<Result<Vec<_>>>()?.concat())
+}
+
 /// Reads the ends of deliveries from what lay in the log.
 ///
 /// # Errors
-/// When a message is no end of a delivery.
+/// When a message is no batch of records.
 pub fn ends(logged: &[Received]) -> Result<Vec<End>> {
-    logged.iter().map(|message| End::decode(&message.body).context("a record in the log")).collect()
+    let ends = records(logged)?.into_iter().filter_map(|record| match record {
+        Record::End(end) => Some(end),
+        Record::Event(_) | Record::Attempt(_) => None,
+    });
+    Ok(ends.collect())
+}
+
+/// Takes messages off the log until they hold as many ends of deliveries.
+///
+/// # Errors
+/// When there are not as many in time.
+pub async fn take_ends(amqp: &Amqp, count: usize) -> Result<Vec<End>> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        taken.extend(ends(&amqp.take(queues::LOG, 1).await?)?);
+    }
+    Ok(taken)
+}
+
+/// Insists that the log tells of no end, or of none beyond those that were taken.
+///
+/// # Errors
+/// With the ends it tells of.
+pub async fn ensure_no_ends(amqp: &Amqp) -> Result<()> {
+    let left = ends(&amqp.drain(queues::LOG).await?)?;
+    ensure!(left.is_empty(), "the log holds {left:?}");
+    Ok(())
 }
 
 impl Account {

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod failures;
 pub mod languages;
 pub mod listening;
+pub mod logging;
 pub mod modes;
 pub mod outages;
 pub mod parking;
@@ -59,6 +60,7 @@ cases! {
     cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,
+    logging::the_log_agrees_with_the_receivers_request_by_request,
     retries::a_failing_endpoint_sees_three_attempts_and_no_more,
     retries::one_failing_endpoint_does_not_make_others_see_an_event_again,
     retries::a_wait_that_the_endpoint_asks_for_is_rounded_up_to_a_rung,

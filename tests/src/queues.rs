@@ -1,6 +1,6 @@
 //! The names of the queues, as the contract gives them.
 
-/// Ends of deliveries, for the record.
+/// What happened: batches of records.
 pub const LOG: &str = "bellhop.log";
 
 /// Messages that fit no queue.

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::ATTEMPTS_MAX;
 
 /// One of the three attempts of a series, 1 to 3. There is no way to make a fourth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "u8")]
 pub struct Attempt(u8);
 
 /// A number that is no attempt.
@@ -41,6 +44,12 @@ impl TryFrom<i64> for Attempt {
     }
 }
 
+impl From<Attempt> for u8 {
+    fn from(attempt: Attempt) -> Self {
+        attempt.0
+    }
+}
+
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
@@ -48,7 +57,8 @@ impl fmt::Display for Attempt {
 }
 
 /// Which series of attempts of a delivery: 1 when the event was published, one more for each redelivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Series(pub u32);
 
 impl Series {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::limits::{EVENT_ID_CHARS_MAX, ORGANISATION_ID_CHARS_MAX};
 use crate::{Mode, hex};
@@ -49,7 +50,7 @@ struct Shape {
 
 impl Shape {
     fn check(&self, text: &str) -> Result<(), IdError> {
-        let Self { kind, prefix, chars_max, expected } = *self;
+        let Self { kind, prefix, chars_max, .. } = *self;
         if text.is_empty() {
             return Err(IdError::Empty { kind });
         }
@@ -62,8 +63,12 @@ impl Shape {
         if text.strip_prefix(prefix).is_some_and(is_word) {
             return Ok(());
         }
+        Err(self.malformed(text))
+    }
+
+    fn malformed(&self, text: &str) -> IdError {
         let text = text.chars().take(40).flat_map(char::escape_debug).collect();
-        Err(IdError::Malformed { kind, text, expected })
+        IdError::Malformed { kind: self.kind, text, expected: self.expected }
     }
 }
 
@@ -176,11 +181,50 @@ impl CopyToken {
     }
 }
 
+/// One HTTP request: a version 7 UUID, so that ids sort by time. Two requests of one attempt differ in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// Makes an id.
+    ///
+    /// * `millis`: when the request begins, in milliseconds since the epoch.
+    /// * `random`: drawn by the caller; 74 bits of it are used.
+    #[must_use]
+    pub fn new(millis: u64, random: &[u8; 16]) -> Self {
+        let [bytes @ .., _, _, _, _, _, _] = random;
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, bytes).into_uuid())
+    }
+
+    /// The UUID, for columns of that type.
+    #[must_use]
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A delivery: one event owed to one webhook. `dlv_` and 32 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(Box<str>);
 
 impl DeliveryId {
+    /// How long the text is.
+    const CHARS: usize = "dlv_".len() + 32;
+
     /// Derives the id, so that every worker that meets the delivery calls it the same.
     ///
     /// * returns the first 128 bits of SHA-256 over the parts, each ended by a byte that no part can contain.
@@ -194,18 +238,30 @@ impl DeliveryId {
         Self(format!("dlv_{}", hex::encode(&hasher.finalize()[..16])).into())
     }
 
-    /// Reads an id that [`DeliveryId::derive`] made.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix("dlv_")?;
-        let is_hex = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_hex.then(|| Self(text.into()))
-    }
-
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = IdError;
+
+    /// Reads an id that [`DeliveryId::derive`] made.
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        const SHAPE: Shape = Shape {
+            kind: "delivery id",
+            prefix: "dlv_",
+            chars_max: DeliveryId::CHARS,
+            expected: "`dlv_` followed by 32 hexadecimal digits",
+        };
+        SHAPE.check(text)?;
+        let digits = &text[SHAPE.prefix.len()..];
+        if text.len() == Self::CHARS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Ok(Self(text.into()));
+        }
+        Err(SHAPE.malformed(text))
     }
 }
 

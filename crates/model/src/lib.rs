@@ -9,7 +9,7 @@ mod mode;
 pub use mode::{Mode, ModeError};
 
 mod id;
-pub use id::{CopyToken, DeliveryId, EventId, IdError, OrganisationId, WebhookId};
+pub use id::{CopyToken, DeliveryId, EventId, IdError, OrganisationId, RequestId, WebhookId};
 
 mod event_type;
 pub use event_type::{EventType, EventTypeError, KNOWN_EVENT_TYPES};
@@ -48,6 +48,10 @@ mod verdict;
 pub use verdict::{EndReason, Verdict, decide};
 
 mod record;
-pub use record::{End, EndState, RecordError};
+pub use record::{
+    Addressed, AnswerRecord, AttemptRecord, Decided, End, EndState, EventRecord, Record, RecordError,
+    Records, Sent, Timing, decode_batch, micros_of,
+};
 
 mod hex;
+mod text;

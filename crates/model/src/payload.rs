@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Not, Range};
 use std::str::FromStr;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::OrganisationId;
@@ -18,13 +18,17 @@ use crate::OrganisationId;
 const COLLAPSIBLE: [&str; 3] = ["patient", "task", "window"];
 
 /// Which objects of the payload a webhook wants whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Expansion {
     /// The patient: names, phone number, date of birth.
+    #[serde(skip_serializing_if = "Not::not")]
     pub patient: bool,
     /// The task.
+    #[serde(skip_serializing_if = "Not::not")]
     pub task: bool,
     /// The time window.
+    #[serde(skip_serializing_if = "Not::not")]
     pub window: bool,
 }
 

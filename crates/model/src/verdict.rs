@@ -21,7 +21,8 @@ pub enum Verdict {
 }
 
 /// Why a delivery ended without being delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// Three attempts failed.
     AttemptsFailed,

@@ -111,6 +111,14 @@ impl fmt::Debug for Sender {
     }
 }
 
+impl Exchange {
+    /// What came of an attempt that failed before anything was opened.
+    #[must_use]
+    pub fn failed(failure: Failure) -> Self {
+        Self { outcome: Outcome::Failed(failure), duration: Duration::ZERO, answer_excerpt: Bytes::new() }
+    }
+}
+
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")

@@ -1,22 +1,24 @@
 //! One delivery: claim, attempt, verdict, and what the verdict asks for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bellhop_broker::Outgoing;
 use bellhop_model::{
-    Attempt, CopyToken, DeliveryId, End, EndReason, Event, Failure, Outcome, Rung, Verdict, decide,
+    Addressed, Attempt, CopyToken, DeliveryId, End, EndReason, Event, Failure, Records, RequestId, Rung,
+    Verdict, decide, micros_of,
 };
+use bellhop_sender::Exchange;
 use bellhop_store::{ActiveSubscription, Claim, ClaimedAttempt};
 use futures_util::FutureExt as _;
 
+use crate::attempted::{Attempted, Made};
 use crate::keep::{Kept, keep};
 use crate::metrics::count;
 use crate::owed::Owed;
 use crate::ports::Ports;
-use crate::process::{InHand, Processor};
-use crate::publishing::{record, waiting};
-use crate::request;
+use crate::process::{Done, InHand, Processor};
+use crate::publishing::{batch, waiting};
+use crate::request::Signed;
 
 impl<P: Ports> Processor<P> {
     /// Makes the owed attempt at one webhook and stores what comes of it.
@@ -26,25 +28,28 @@ impl<P: Ports> Processor<P> {
         event: &Event,
         subscription: &Arc<ActiveSubscription>,
         owed: &Owed,
-    ) -> Kept {
-        let webhook = &subscription.subscription.webhook;
-        let delivery = DeliveryId::derive(event.mode, &event.organisation, &event.id, webhook);
-        let claim = claim_of(event, &delivery, owed);
+    ) -> Done {
+        let addressed = Addressed::new(event, &subscription.subscription.webhook);
+        let claim = claim_of(&addressed, owed);
         if let Some((attempt, copy)) = claim
             && !self.is_ours(attempt, copy).await
         {
-            return Kept::Stored;
+            return Kept::Stored.into();
         }
         let subscription = match self.when_ready(in_hand, event, subscription, owed).await {
             Ok(subscription) => subscription,
-            Err(kept) => return kept,
+            Err(kept) => return kept.into(),
         };
         if (in_hand.is_lost)() {
-            return Kept::Lost;
+            return Kept::Lost.into();
         }
-        let (outcome, duration) = self.attempt(event, &subscription, owed.attempt).await;
-        let verdict = decide(owed.attempt, &outcome, &self.ladder);
-        self.observe(&Attempted { event, owed, delivery: &delivery, outcome: &outcome, duration, verdict });
+        let made = self.attempt(event, &subscription, owed.attempt).await;
+        let outcome = &made.exchange.outcome;
+        let verdict = decide(owed.attempt, outcome, &self.ladder);
+        let attempted = Attempted { addressed: &addressed, owed, made: &made, verdict };
+        attempted.observe(&self.metrics, (self.ports.now() - event.occurred_at).as_seconds_f64());
+        let mut records = Records::default();
+        records.push_attempt(&attempted.record());
         let kept = match verdict {
             Verdict::Delivered => Kept::Stored,
             Verdict::Retry { next, rung } => self.owe_again(in_hand, owed, next, rung).await,
@@ -53,7 +58,7 @@ impl<P: Ports> Processor<P> {
                 self.record_end(in_hand, event, owed, end).await
             }
             Verdict::Gone => {
-                self.ports.disable_gone(webhook).await;
+                self.ports.disable_gone(&addressed.webhook).await;
                 let end = (EndReason::EndpointGone, outcome.label().to_owned());
                 self.record_end(in_hand, event, owed, end).await
             }
@@ -61,7 +66,7 @@ impl<P: Ports> Processor<P> {
         if let Some((attempt, copy)) = claim.filter(|_| kept == Kept::Stored) {
             self.ports.conclude(attempt, copy).await;
         }
-        kept
+        Done { kept, records }
     }
 
     /// Waits until a result could be stored; returns the subscription as it is then, or what became of the message.
@@ -110,23 +115,20 @@ impl<P: Ports> Processor<P> {
         is_ours
     }
 
-    async fn attempt(
-        &self,
-        event: &Event,
-        subscription: &ActiveSubscription,
-        attempt: Attempt,
-    ) -> (Outcome, Duration) {
-        let timestamp = self.ports.now().unix_timestamp();
-        match request::build(event, subscription, attempt, timestamp) {
-            Ok(request) => {
-                let exchange = self.ports.send(request).await;
-                (exchange.outcome, exchange.duration)
-            }
+    async fn attempt(&self, event: &Event, subscription: &ActiveSubscription, attempt: Attempt) -> Made {
+        let started_at = self.ports.now();
+        let millis = u64::try_from(started_at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+        let request = RequestId::new(millis, &self.ports.random());
+        let signed = Signed::new(event, subscription, started_at.unix_timestamp());
+        let sent = signed.sent();
+        let exchange = match signed.request(event, subscription, attempt) {
+            Ok(request) => self.ports.send(request).await,
             Err(error) => {
                 tracing::error!(%error, webhook.id = %subscription.subscription.webhook, "a webhook cannot be called as it is");
-                (Outcome::Failed(Failure::ForbiddenAddress), Duration::ZERO)
+                Exchange::failed(Failure::ForbiddenAddress)
             }
-        }
+        };
+        Made { request, started_at, sent, exchange }
     }
 
     /// Stores the next attempt on its rung, or on a longer one when that refuses.
@@ -158,12 +160,14 @@ impl<P: Ports> Processor<P> {
             attempt: last_attempt(owed, reason),
             reason,
             outcome: outcome.clone(),
-            ended_at: self.ports.now(),
+            ended_at_us: micros_of(self.ports.now()),
             event: in_hand.message.body.clone(),
         };
+        let mut records = Records::default();
+        records.push_end(&end);
         let unrecorded = Owed { unrecorded: Some((reason, outcome)), ..owed.clone() };
         let alternatives = [
-            record(end.encode(), in_hand.message, self.message_id()),
+            batch(&records, self.ports.now(), self.message_id()),
             self.wait(in_hand, self.ladder.longest(), &unrecorded),
         ];
         count(&self.metrics.deliveries, &[event.mode.as_str(), reason.state().as_str()]);
@@ -173,52 +177,13 @@ impl<P: Ports> Processor<P> {
     fn wait(&self, in_hand: &InHand<'_>, rung: Rung, owed: &Owed) -> Outgoing {
         waiting(in_hand.message, in_hand.origin.mode, rung, owed, self.message_id())
     }
-
-    /// One line and a few counts per attempt.
-    fn observe(&self, attempted: &Attempted<'_>) {
-        let Attempted { event, owed, delivery, outcome, duration, verdict } = attempted;
-        let mode = event.mode.as_str();
-        let number = ["1", "2", "3"][usize::from(owed.attempt.number() - 1)];
-        count(&self.metrics.attempts, &[mode, number, outcome.label()]);
-        self.metrics.attempt_duration.with_label_values(&[mode]).observe(duration.as_secs_f64());
-        if *verdict == Verdict::Delivered {
-            count(&self.metrics.deliveries, &[mode, "delivered"]);
-            let age = (self.ports.now() - event.occurred_at).as_seconds_f64().max(0.0);
-            self.metrics.delivery_age.with_label_values(&[mode]).observe(age);
-        }
-        let (next, wait) = match verdict {
-            Verdict::Delivered => ("delivered", None),
-            Verdict::Retry { rung, .. } => ("retry", Some(rung.wait())),
-            Verdict::Exhausted => ("exhausted", None),
-            Verdict::Gone => ("gone", None),
-        };
-        tracing::info!(
-            delivery.id = %delivery,
-            webhook.id = owed.webhook.as_ref().map(tracing::field::display),
-            organisation.id = %event.organisation,
-            event.id = %event.id,
-            event.r#type = %event.event_type,
-            mode,
-            series = owed.series.0,
-            attempt = owed.attempt.number(),
-            outcome = outcome.label(),
-            status = outcome.status(),
-            duration_ms = duration.as_secs_f64() * 1000.0,
-            verdict = next,
-            wait_ms = wait.map(|wait| wait.as_millis()),
-            "made an attempt"
-        );
-    }
 }
 
 /// What has to be claimed before the attempt: nothing for the first, which has no copies but the event itself.
-fn claim_of<'a>(
-    event: &Event,
-    delivery: &'a DeliveryId,
-    owed: &'a Owed,
-) -> Option<(ClaimedAttempt<'a>, &'a CopyToken)> {
+fn claim_of<'a>(addressed: &'a Addressed, owed: &'a Owed) -> Option<(ClaimedAttempt<'a>, &'a CopyToken)> {
     let copy = owed.copy.as_ref().filter(|_| owed.attempt != Attempt::FIRST)?;
-    Some((ClaimedAttempt { mode: event.mode, delivery, series: owed.series, attempt: owed.attempt }, copy))
+    let Addressed { mode, delivery, .. } = addressed;
+    Some((ClaimedAttempt { mode: *mode, delivery, series: owed.series, attempt: owed.attempt }, copy))
 }
 
 /// The attempt that was made last: a delivery that is cancelled when due never made the one it owed.
@@ -227,14 +192,4 @@ fn last_attempt(owed: &Owed, reason: EndReason) -> Option<Attempt> {
         EndReason::AttemptsFailed | EndReason::EndpointGone => Some(owed.attempt),
         EndReason::WebhookInactive => Attempt::try_from(i64::from(owed.attempt.number()) - 1).ok(),
     }
-}
-
-/// What is told about one attempt.
-struct Attempted<'a> {
-    event: &'a Event,
-    owed: &'a Owed,
-    delivery: &'a DeliveryId,
-    outcome: &'a Outcome,
-    duration: Duration,
-    verdict: Verdict,
 }

@@ -65,6 +65,42 @@ impl Drop for Shut<'_> {
     }
 }
 
+/// What became of records that may be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logged {
+    /// The broker has them.
+    Stored,
+    /// The log takes nothing.
+    Dropped,
+}
+
+/// Publishes records until the broker has them, or the log refuses: what happened is then told by metrics alone.
+///
+/// While the broker does not answer they are kept like any result, since it is the connection that failed.
+pub(crate) async fn keep_unless_refused<P: Ports>(ports: &P, gate: &Gate, batch: &Outgoing) -> Logged {
+    let mut shut = None;
+    let mut pause = PAUSE_MIN;
+    loop {
+        let error = match ports.publish(batch.clone()).await {
+            Ok(()) => return Logged::Stored,
+            Err(
+                error @ (PublishError::Refused
+                | PublishError::Unroutable
+                | PublishError::NoExchange
+                | PublishError::Forbidden),
+            ) => {
+                tracing::warn!(%error, "the log refuses records; they are dropped");
+                return Logged::Dropped;
+            }
+            Err(error) => error,
+        };
+        shut.get_or_insert_with(|| gate.shut());
+        tracing::warn!(%error, "records are not stored yet; trying again");
+        ports.pause(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
 /// Publishes until the broker has the message.
 ///
 /// * `alternatives`: the message, then what to publish instead when no queue takes the one before; at least one. While

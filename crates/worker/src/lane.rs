@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bellhop_broker::{Consumer, Delivery};
-use tokio::sync::Semaphore;
+use bellhop_broker::{Consumer, Delivery, Incoming, Receipt};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ports::Ports;
-use crate::process::{Origin, Processor, Settlement};
+use crate::process::{Origin, Processed, Processor};
+use crate::settle::{Completion, Settler};
 
 /// A lane at work.
 pub(crate) struct Lane<P> {
@@ -28,6 +29,9 @@ impl<P: Ports> Lane<P> {
         let permits = Arc::new(Semaphore::new(usize::from(self.in_flight_max)));
         let origin = Arc::new(self.origin);
         let stopping = self.stopping.clone();
+        let settler = Settler { processor: Arc::clone(&self.processor), tasks: tasks.clone() };
+        let (completions, completed) = mpsc::unbounded_channel();
+        tasks.spawn(settler.run(completed));
         loop {
             let permit = stopping.run_until_cancelled(async {
                 self.processor.gate.open().await;
@@ -36,25 +40,30 @@ impl<P: Ports> Lane<P> {
             let Some(Ok(permit)) = permit.await else { break };
             let Some(delivery) = self.consumer.next().await else { break };
             let (processor, origin) = (Arc::clone(&self.processor), Arc::clone(&origin));
+            let completions = completions.clone();
             tasks.spawn(async move {
-                handle(&processor, &origin, delivery).await;
-                drop(permit);
+                let Delivery { message, receipt } = delivery;
+                let processed = handle(&processor, &origin, &message, &receipt).await;
+                // The settler ends only after the last sender; if the runtime is already gone the broker requeues.
+                let _ = completions.send(Completion { processed, receipt, permit });
             });
         }
+        drop(completions);
         self.consumer.close().await;
     }
 }
 
-/// Processes one delivery and settles it.
-async fn handle<P: Ports>(processor: &Processor<P>, origin: &Origin, delivery: Delivery) {
-    let Delivery { message, receipt } = delivery;
+/// Processes one message.
+async fn handle<P: Ports>(
+    processor: &Processor<P>,
+    origin: &Origin,
+    message: &Incoming,
+    receipt: &Receipt,
+) -> Processed {
     let in_flight =
         processor.metrics.in_flight.with_label_values(&[origin.mode.as_str(), origin.lane.as_str()]);
     in_flight.inc();
-    let is_lost = || receipt.is_lost();
-    match processor.process(&message, origin, &is_lost).await {
-        Settlement::Acknowledge => receipt.acknowledge(),
-        Settlement::GiveBack => receipt.requeue(),
-    }
+    let processed = processor.process(message, origin, &|| receipt.is_lost()).await;
     in_flight.dec();
+    processed
 }

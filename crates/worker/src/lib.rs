@@ -15,8 +15,9 @@ mod ports;
 pub use ports::{Ports, Services};
 
 mod process;
-pub use process::{Origin, Processor, Settlement};
+pub use process::{Origin, Processed, Processor, Settlement};
 
+mod attempted;
 mod deliver;
 mod owed;
 mod request;
@@ -25,6 +26,8 @@ mod publishing;
 
 mod keep;
 pub use keep::Gate;
+
+mod settle;
 
 mod metrics;
 pub use metrics::WorkerMetrics;

@@ -24,6 +24,7 @@ pub struct WorkerMetrics {
     pub(crate) delivery_age: HistogramVec,
     pub(crate) in_flight: IntGaugeVec,
     pub(crate) claims: IntCounterVec,
+    pub(crate) records: IntCounterVec,
     pub(crate) panics: IntCounter,
 }
 
@@ -68,6 +69,11 @@ impl WorkerMetrics {
                 "Claims on attempts 2 and 3, by what came of them.",
                 &["mode", "result"],
             )?,
+            records: counter(
+                "bellhop_log_records_total",
+                "Records of events and requests, by whether the log took them; those it refuses are dropped.",
+                &["result"],
+            )?,
             panics: IntCounter::new("bellhop_panics_total", "Panics caught while processing a message.")?,
         };
         metrics.start_at_zero();
@@ -83,6 +89,7 @@ impl WorkerMetrics {
         registry.register(Box::new(self.delivery_age.clone()))?;
         registry.register(Box::new(self.in_flight.clone()))?;
         registry.register(Box::new(self.claims.clone()))?;
+        registry.register(Box::new(self.records.clone()))?;
         registry.register(Box::new(self.panics.clone()))
     }
 
@@ -92,6 +99,9 @@ impl WorkerMetrics {
             for result in ["processed", "unwanted", "deferred", "parked"] {
                 self.events.with_label_values(&[mode.as_str(), lane.as_str(), result]).reset();
             }
+        }
+        for result in ["stored", "dropped"] {
+            self.records.with_label_values(&[result]).reset();
         }
         for mode in Mode::ALL.map(Mode::as_str) {
             for attempt in ["1", "2", "3"] {

@@ -4,17 +4,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bellhop_broker::{Incoming, names};
-use bellhop_model::{EndReason, Event, EventLabels, Ladder, Mode};
+use bellhop_model::{EndReason, Event, EventLabels, Ladder, Mode, Records};
 use bellhop_store::Subscriptions;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use crate::keep::{Gate, Kept, keep};
+use crate::keep::{Gate, Kept, Logged, keep, keep_unless_refused};
 use crate::metrics::{WorkerMetrics, count};
 use crate::options::LaneKind;
 use crate::owed::{Owed, Unreadable};
 use crate::ports::Ports;
-use crate::publishing::{parked, waiting};
+use crate::publishing::{batch, parked, waiting};
 
 /// Processes messages. One serves all lanes.
 pub struct Processor<P> {
@@ -44,6 +44,21 @@ pub enum Settlement {
     GiveBack,
 }
 
+/// What is left to do when a message has been processed: write its records to the log, then settle it.
+#[derive(Debug)]
+pub struct Processed {
+    /// What to tell the broker.
+    pub settlement: Settlement,
+    /// What happened.
+    pub records: Records,
+}
+
+/// What became of a message or of one of its deliveries, and what happened on the way.
+pub(crate) struct Done {
+    pub(crate) kept: Kept,
+    pub(crate) records: Records,
+}
+
 /// One message in hand, with what every step needs of it.
 pub(crate) struct InHand<'a> {
     pub(crate) message: &'a Incoming,
@@ -67,37 +82,51 @@ impl<P: Ports> Processor<P> {
         message: &Incoming,
         origin: &Origin,
         is_lost: &(dyn Fn() -> bool + Sync),
-    ) -> Settlement {
+    ) -> Processed {
         let in_hand = InHand { message, origin, is_lost };
         let processing = AssertUnwindSafe(self.process_in_hand(&in_hand)).catch_unwind();
-        let kept = match processing.await {
-            Ok(kept) => kept,
+        let Done { kept, records } = match processing.await {
+            Ok(done) => done,
             Err(_) => {
                 let headers = self.owed(&in_hand).map(|owed| owed.headers()).unwrap_or_default();
-                self.park_panicked(&in_hand, headers).await
+                self.park_panicked(&in_hand, headers).await.into()
             }
         };
-        match kept {
+        let settlement = match kept {
             Kept::Stored => Settlement::Acknowledge,
             Kept::Lost => Settlement::GiveBack,
-        }
+        };
+        Processed { settlement, records }
     }
 
-    async fn process_in_hand(&self, in_hand: &InHand<'_>) -> Kept {
+    /// Writes records to the log, as one message, and waits until the broker has it or the log refuses it.
+    pub async fn write(&self, records: &Records) {
+        if records.is_empty() {
+            return;
+        }
+        let batch = batch(records, self.ports.now(), self.message_id());
+        let result = match keep_unless_refused(&self.ports, &self.gate, &batch).await {
+            Logged::Stored => "stored",
+            Logged::Dropped => "dropped",
+        };
+        self.metrics.records.with_label_values(&[result]).inc_by(records.len() as u64);
+    }
+
+    async fn process_in_hand(&self, in_hand: &InHand<'_>) -> Done {
         let owed = match self.owed(in_hand) {
             Ok(owed) => owed,
-            Err(unreadable) => return self.park(in_hand, &unreadable.to_string(), Vec::new()).await,
+            Err(unreadable) => return self.park(in_hand, &unreadable.to_string(), Vec::new()).await.into(),
         };
         let event = match decode(in_hand) {
             Ok(event) => event,
-            Err(error) => return self.park(in_hand, &error.to_string(), owed.headers()).await,
+            Err(error) => return self.park(in_hand, &error.to_string(), owed.headers()).await.into(),
         };
         if let Some((reason, outcome)) = owed.unrecorded.clone() {
-            return self.record_end(in_hand, &event, &owed, (reason, outcome)).await;
+            return self.record_end(in_hand, &event, &owed, (reason, outcome)).await.into();
         }
         match self.ports.subscriptions(event.mode, &event.organisation).await {
             Some(subscriptions) => self.deliver_to(in_hand, &event, &owed, &subscriptions).await,
-            None => self.defer(in_hand, &owed).await,
+            None => self.defer(in_hand, &owed).await.into(),
         }
     }
 
@@ -115,32 +144,39 @@ impl<P: Ports> Processor<P> {
         event: &Event,
         owed: &Owed,
         subscriptions: &Arc<Subscriptions>,
-    ) -> Kept {
+    ) -> Done {
+        let taken_at = self.ports.now();
         let wanting: Vec<_> = match &owed.webhook {
             None => subscriptions.wanting(&event.event_type).collect(),
             Some(webhook) => match subscriptions.find(webhook) {
                 Some(subscription) => vec![subscription],
                 None => {
                     let end = (EndReason::WebhookInactive, String::new());
-                    return self.record_end(in_hand, event, owed, end).await;
+                    return self.record_end(in_hand, event, owed, end).await.into();
                 }
             },
         };
         if wanting.is_empty() {
             self.count_event(in_hand.origin, "unwanted");
-            return Kept::Stored;
+            return Kept::Stored.into();
         }
         let deliveries = wanting.into_iter().map(async |subscription| {
             let owed = Owed { webhook: Some(subscription.subscription.webhook.clone()), ..owed.clone() };
             let delivering = self.deliver(in_hand, event, subscription, &owed);
             match AssertUnwindSafe(delivering).catch_unwind().await {
-                Ok(kept) => kept,
-                Err(_) => self.park_panicked(in_hand, owed.headers()).await,
+                Ok(done) => done,
+                Err(_) => self.park_panicked(in_hand, owed.headers()).await.into(),
             }
         });
-        let kept = join_all(deliveries).await;
+        let done = join_all(deliveries).await;
         self.count_event(in_hand.origin, "processed");
-        if kept.contains(&Kept::Lost) { Kept::Lost } else { Kept::Stored }
+        let mut records = Records::default();
+        if owed.webhook.is_none() && done.iter().any(|done| !done.records.is_empty()) {
+            records.push_event(event, &in_hand.message.body, taken_at);
+        }
+        done.iter().for_each(|done| records.append(&done.records));
+        let is_lost = done.iter().any(|done| done.kept == Kept::Lost);
+        Done { kept: if is_lost { Kept::Lost } else { Kept::Stored }, records }
     }
 
     /// Puts a message off without using up an attempt: who wants it cannot be told, which is not the same as nobody.
@@ -178,6 +214,13 @@ impl<P: Ports> Processor<P> {
 
     fn count_event(&self, origin: &Origin, result: &str) {
         count(&self.metrics.events, &[origin.mode.as_str(), origin.lane.as_str(), result]);
+    }
+}
+
+impl From<Kept> for Done {
+    /// Something came to pass of which there is nothing to tell the log.
+    fn from(kept: Kept) -> Self {
+        Self { kept, records: Records::default() }
     }
 }
 

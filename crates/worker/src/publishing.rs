@@ -1,8 +1,9 @@
-//! The messages a worker publishes: next attempts, deferrals, ends, and what it parks.
+//! The messages a worker publishes: next attempts, deferrals, records, and what it parks.
 
 use bellhop_broker::{Incoming, Outgoing, names};
-use bellhop_model::{Mode, Rung};
+use bellhop_model::{Mode, Records, Rung};
 use bytes::Bytes;
+use time::OffsetDateTime;
 
 use crate::owed::Owed;
 
@@ -30,15 +31,15 @@ pub(crate) fn waiting(
 }
 
 /// A message to the log.
-pub(crate) fn record(body: Vec<u8>, message: &Incoming, message_id: String) -> Outgoing {
+pub(crate) fn batch(records: &Records, now: OffsetDateTime, message_id: String) -> Outgoing {
     Outgoing {
         exchange: names::LOG.to_owned(),
         routing_key: names::LOG.to_owned(),
         message_id,
-        message_type: Some("end".to_owned()),
-        timestamp: timestamp(message),
+        message_type: Some("records".to_owned()),
+        timestamp: u64::try_from(now.unix_timestamp()).unwrap_or(0),
         headers: Vec::new(),
-        body: body.into(),
+        body: records.message().into(),
     }
 }
 

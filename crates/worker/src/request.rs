@@ -1,6 +1,6 @@
 //! The request to an endpoint: body, signature, headers.
 
-use bellhop_model::{Attempt, Event, Mode};
+use bellhop_model::{Attempt, Event, Expansion, Mode, Sent, Signature};
 use bellhop_sender::{HeaderName, HeaderValue, PlainHttp, Request};
 use bellhop_store::ActiveSubscription;
 use bytes::Bytes;
@@ -12,29 +12,51 @@ const EVENT: HeaderName = HeaderName::from_static("webhook-event");
 const ATTEMPT: HeaderName = HeaderName::from_static("webhook-attempt");
 const MODE: HeaderName = HeaderName::from_static("webhook-mode");
 
-/// Builds the signed request of one attempt.
-///
-/// * `timestamp`: unix seconds of this attempt.
-///
-/// # Errors
-/// [`PlainHttp`] when a live webhook's URL is not `https`, which registration refuses.
-pub(crate) fn build<'a>(
-    event: &Event,
-    subscription: &'a ActiveSubscription,
-    attempt: Attempt,
+/// A rendered body with its signature.
+pub(crate) struct Signed {
+    body: String,
+    signature: Signature,
     timestamp: i64,
-) -> Result<Request<'a>, PlainHttp> {
-    let body = event.payload.render(subscription.subscription.expansion);
-    let signature = subscription.signer.sign(&event.id, timestamp, body.as_bytes());
-    let headers = vec![
-        (ID, value(event.id.as_str())),
-        (TIMESTAMP, HeaderValue::from(timestamp)),
-        (SIGNATURE, value(signature.as_str())),
-        (EVENT, value(event.event_type.as_str())),
-        (ATTEMPT, HeaderValue::from(u16::from(attempt.number()))),
-        (MODE, mode(event.mode)),
-    ];
-    Request::new(&subscription.subscription.url, event.mode, headers, Bytes::from(body))
+    expansion: Expansion,
+}
+
+impl Signed {
+    /// Renders the body that a webhook wants, and signs it.
+    ///
+    /// * `timestamp`: unix seconds of this attempt.
+    pub(crate) fn new(event: &Event, subscription: &ActiveSubscription, timestamp: i64) -> Self {
+        let expansion = subscription.subscription.expansion;
+        let body = event.payload.render(expansion);
+        let signature = subscription.signer.sign(&event.id, timestamp, body.as_bytes());
+        Self { body, signature, timestamp, expansion }
+    }
+
+    /// What the log has to know of it.
+    pub(crate) fn sent(&self) -> Sent<'static> {
+        let signature = self.signature.as_str().to_owned().into();
+        Sent { expansion: self.expansion, timestamp: self.timestamp, signature }
+    }
+
+    /// The request of one attempt.
+    ///
+    /// # Errors
+    /// [`PlainHttp`] when a live webhook's URL is not `https`, which registration refuses.
+    pub(crate) fn request<'a>(
+        self,
+        event: &Event,
+        subscription: &'a ActiveSubscription,
+        attempt: Attempt,
+    ) -> Result<Request<'a>, PlainHttp> {
+        let headers = vec![
+            (ID, value(event.id.as_str())),
+            (TIMESTAMP, HeaderValue::from(self.timestamp)),
+            (SIGNATURE, value(self.signature.as_str())),
+            (EVENT, value(event.event_type.as_str())),
+            (ATTEMPT, HeaderValue::from(u16::from(attempt.number()))),
+            (MODE, mode(event.mode)),
+        ];
+        Request::new(&subscription.subscription.url, event.mode, headers, Bytes::from(self.body))
+    }
 }
 
 fn mode(mode: Mode) -> HeaderValue {

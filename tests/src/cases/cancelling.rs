@@ -3,12 +3,11 @@
 use anyhow::{Result, ensure};
 use bellhop_model::{End, EndReason, EndState};
 
-use crate::account::ends;
+use crate::account::take_ends;
 use crate::amqp::Message;
 use crate::appointment::{APPOINTMENT, SCHEDULED};
 use crate::context::Context;
 use crate::patience::eventually;
-use crate::queues;
 use crate::receiver::Answer;
 
 /// Long enough for a command to run between two attempts.
@@ -36,7 +35,7 @@ pub async fn an_endpoint_that_is_gone_disables_its_webhook(context: Context) -> 
     let amqp = site.amqp().await?;
     amqp.publish(&event).await?;
 
-    let ends = ends(&amqp.take(queues::LOG, 1).await?)?;
+    let ends = take_ends(&amqp, 1).await?;
     ensure!(ends[0].reason == EndReason::EndpointGone, "{ends:?}");
     ensure_kept(&ends[0], &event)?;
     let look = || async {
@@ -62,7 +61,7 @@ async fn cancelled_by(context: Context, verb: &str) -> Result<()> {
     endpoint.await_requests(1).await?;
     site.operator.change_webhook(verb, &webhook).await?;
 
-    let ends = ends(&amqp.take(queues::LOG, 1).await?)?;
+    let ends = take_ends(&amqp, 1).await?;
     ensure!(ends[0].reason == EndReason::WebhookInactive, "{ends:?}");
     ensure_kept(&ends[0], &event)?;
     site.ensure_nothing_owed(worker).await?;

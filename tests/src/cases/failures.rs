@@ -5,9 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::{Result, ensure};
 use bellhop_model::{End, EndState};
 
-use crate::account::ends;
+use crate::account::take_ends;
 use crate::context::{Context, Site};
-use crate::queues;
 use crate::receiver::Answer;
 
 /// Deadlines short enough for a test.
@@ -90,7 +89,7 @@ pub async fn a_forbidden_address_is_never_connected_to(context: Context) -> Resu
 
     site.operator.publish_appointment().await?;
 
-    let ends = ends(&site.amqp().await?.take(queues::LOG, 2).await?)?;
+    let ends = take_ends(&site.amqp().await?, 2).await?;
     ensure!(ends.iter().all(|end| end.outcome == "forbidden_address"), "{ends:?}");
     site.ensure_nothing_owed(worker).await?;
     ensure!(receiver.connections() == 0, "{} connections were opened", receiver.connections());
@@ -100,7 +99,7 @@ pub async fn a_forbidden_address_is_never_connected_to(context: Context) -> Resu
 async fn publish_and_await_end(site: &Site) -> Result<End> {
     let worker = site.worker().await?;
     site.operator.publish_appointment().await?;
-    let mut ends = ends(&site.amqp().await?.take(queues::LOG, 1).await?)?;
+    let mut ends = take_ends(&site.amqp().await?, 1).await?;
     site.ensure_nothing_owed(worker).await?;
     Ok(ends.remove(0))
 }

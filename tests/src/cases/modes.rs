@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 
+use crate::account::ensure_no_ends;
 use crate::appointment::{APPOINTMENT, COLLAPSED, SCHEDULED};
 use crate::context::Context;
 use crate::operator::Registration;
-use crate::queues;
 use crate::receiver::Answer;
 
 /// One event in each mode, each with a webhook of the same organisation that wants the same type.
@@ -26,7 +26,7 @@ pub async fn live_and_test_never_meet(context: Context) -> Result<()> {
     live.await_requests(1).await?;
     test.await_requests(1).await?;
     site.ensure_nothing_owed(worker).await?;
-    site.amqp().await?.ensure_empty([queues::LOG]).await?;
+    ensure_no_ends(&site.amqp().await?).await?;
     for (endpoint, mode) in [(&live, "live"), (&test, "test")] {
         let requests = endpoint.requests();
         ensure!(requests.len() == 1 && requests[0].header("webhook-mode") == mode, "{mode}: {requests:?}");

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+use crate::account::ensure_no_ends;
 use crate::amqp::{Amqp, Message};
 use crate::appointment::{APPOINTMENT, ORGANISATION, SCHEDULED, oversized};
 use crate::context::Context;
@@ -91,7 +92,8 @@ async fn ensure_parked(context: Context, events: &[(Message, &str)]) -> Result<(
     endpoint.await_requests(1).await?;
     site.ensure_nothing_owed(worker).await?;
     ensure!(endpoint.requests().len() == 1, "a parked event was delivered: {:?}", endpoint.requests());
-    amqp.ensure_empty([queues::parked("test").as_str(), &queues::parked("live"), queues::LOG]).await
+    ensure_no_ends(&amqp).await?;
+    amqp.ensure_empty([queues::parked("test").as_str(), &queues::parked("live")]).await
 }
 
 async fn ensure_last_parked(amqp: &Amqp, message: &Message, reason: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+use crate::account::take_ends;
 use crate::amqp::Message;
 use crate::appointment::{APPOINTMENT, SCHEDULED};
 use crate::context::Context;
@@ -22,7 +23,7 @@ pub async fn neither_logs_nor_metrics_tell_health_data_or_credentials(context: C
     let event = Message::event("test", SCHEDULED, "evt-private", APPOINTMENT);
     let spoilt = Message { body: [event.body.as_slice(), b"}"].concat(), ..event.clone() };
     amqp.publish_all(&[event, spoilt]).await?;
-    amqp.take(queues::LOG, 1).await?;
+    take_ends(&amqp, 1).await?;
     amqp.take(&queues::parked("test"), 1).await?;
 
     let metrics = worker.metrics().await?;

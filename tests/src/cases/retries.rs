@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use bellhop_model::EndState;
 
-use crate::account::ends;
+use crate::account::{ensure_no_ends, take_ends};
 use crate::amqp::Message;
 use crate::appointment::{APPOINTMENT, SCHEDULED};
 use crate::context::Context;
-use crate::queues;
 use crate::receiver::{Answer, Request};
 
 /// "No more" is seen by its end: the record in the log, then empty queues and no fourth request.
@@ -24,14 +23,14 @@ pub async fn a_failing_endpoint_sees_three_attempts_and_no_more(context: Context
     let event = Message::event("test", SCHEDULED, "evt-failing", APPOINTMENT);
     amqp.publish(&event).await?;
 
-    let ends = ends(&amqp.take(queues::LOG, 1).await?)?;
+    let ends = take_ends(&amqp, 1).await?;
     ensure!(ends[0].reason.state() == EndState::Exhausted, "{ends:?}");
     ensure!(ends[0].attempt.map(|attempt| attempt.number()) == Some(3), "{ends:?}");
     ensure!(ends[0].outcome == "5xx" && ends[0].webhook.as_str() == webhook.id, "{ends:?}");
     ensure!(ends[0].event == event.body, "the record's event is not what was published");
 
     site.ensure_nothing_owed(worker).await?;
-    amqp.ensure_empty([queues::LOG]).await?;
+    ensure_no_ends(&amqp).await?;
     let requests = endpoint.requests();
     let attempts: Vec<u8> = requests.iter().map(Request::attempt).collect();
     ensure!(attempts == [1, 2, 3], "{attempts:?}");
@@ -62,7 +61,7 @@ pub async fn one_failing_endpoint_does_not_make_others_see_an_event_again(contex
     site.ensure_nothing_owed(worker).await?;
     ensure!(good.requests().len() == 1, "the good endpoint saw {:?}", good.requests());
     ensure!(failing.requests().len() == 2, "the failing endpoint saw {:?}", failing.requests());
-    site.amqp().await?.ensure_empty([queues::LOG]).await
+    ensure_no_ends(&site.amqp().await?).await
 }
 
 /// One second is asked for; the rungs are 300 ms and 2 s.

@@ -5,5 +5,6 @@ mod bench;
 mod attempts;
 mod claims;
 mod keeping;
+mod logging;
 mod parking;
 mod resolving;

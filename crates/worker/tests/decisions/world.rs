@@ -7,6 +7,7 @@ pub(crate) mod fleet;
 pub(crate) mod hands;
 pub(crate) mod outages;
 mod ports;
+pub(crate) mod records;
 pub(crate) mod store;
 mod turns;
 
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bellhop_broker::{Outgoing, PublishError, names};
-use bellhop_model::{End, Event, EventId, EventLabels, Ladder, Mode, OrganisationId};
+use bellhop_model::{Event, EventId, EventLabels, Ladder, Mode, OrganisationId, Record};
 use time::OffsetDateTime;
 
 use broker::{Broker, Fate};
@@ -47,6 +48,8 @@ pub(crate) struct State {
     pub(crate) outages: Outages,
     /// What was published, in order; events are known by their index.
     pub(crate) events: Vec<Published>,
+    /// Events of which the log refused to hear something.
+    pub(crate) refused: BTreeSet<usize>,
     /// Deliveries for which nobody could say, at least once, whose an attempt was.
     pub(crate) unclaimed: BTreeSet<Delivery>,
     /// What must never happen and did.
@@ -89,6 +92,7 @@ impl World {
             endpoints: Endpoints::default(),
             outages: Outages::default(),
             events: Vec::new(),
+            refused: BTreeSet::new(),
             unclaimed: BTreeSet::new(),
             violations: Vec::new(),
             history: None,
@@ -149,6 +153,9 @@ impl State {
             Fate::Usual | Fate::Refused => (true, Ok(())),
         };
         self.note(|| format!("  publishes to {queue}: {result:?}, stored: {is_stored}"));
+        if queue == names::LOG && result == Err(PublishError::Refused) {
+            self.refused.insert(event);
+        }
         if is_stored {
             let carried = self.carried(event, &message);
             if result.is_err() {
@@ -162,13 +169,13 @@ impl State {
 
     /// The deliveries that a message tells of: one, or all of its event.
     pub(crate) fn carried(&self, event: usize, message: &Outgoing) -> Vec<Delivery> {
-        let named = if message.exchange == names::LOG {
-            Some(End::decode(&message.body).expect("workers write records").webhook)
-        } else {
-            let header = message.headers.iter().find(|(name, _)| *name == "bellhop-webhook");
-            header.and_then(|(_, id)| id.parse().ok())
-        };
-        match named {
+        if message.exchange == names::LOG {
+            // What may be dropped owes nobody anything.
+            let ends = records::of(message).filter_map(records::end);
+            return ends.map(|end| (event, self.store.index(&end.webhook))).collect();
+        }
+        let header = message.headers.iter().find(|(name, _)| *name == "bellhop-webhook");
+        match header.and_then(|(_, id)| id.parse().ok()) {
             Some(webhook) => vec![(event, self.store.index(&webhook))],
             None => self.wanting(event).into_iter().map(|webhook| (event, webhook)).collect(),
         }
@@ -181,10 +188,10 @@ impl State {
         })
     }
 
-    /// Every record in the log.
-    pub(crate) fn records(&self) -> Vec<End> {
+    /// Every record in the log, each with the index of its event.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (usize, Record)> {
         let log = self.broker.queue(names::LOG).iter();
-        log.map(|stored| End::decode(&stored.message.body).expect("workers write records")).collect()
+        log.flat_map(|stored| records::of(&stored.message).map(|record| (stored.event, record)))
     }
 
     /// The next moment at which something happens by itself.

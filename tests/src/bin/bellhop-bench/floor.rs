@@ -7,7 +7,6 @@ mod log;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bellhop_model::{EventId, Secret, Signer};
@@ -119,8 +118,7 @@ impl Floor {
                 delivery.acker.ack(BasicAckOptions::default()).await?;
             }
             Some(log) => {
-                let record = |(status, duration): &(u16, Duration)| Record::new(&id, *status, *duration);
-                log.keep(attempts.iter().map(record).collect(), delivery.acker).await;
+                log.keep((id, body), attempts, delivery.acker).await;
             }
         }
         Ok(())
@@ -139,8 +137,8 @@ impl Floor {
 
     /// Posts once.
     ///
-    /// * returns the status, 0 when there was no answer, and how long it took.
-    async fn post(&self, target: &Signed, id: &EventId, body: Bytes) -> (u16, Duration) {
+    /// * returns what a log would keep of it.
+    async fn post(&self, target: &Signed, id: &EventId, body: Bytes) -> Record {
         let began = Instant::now();
         let timestamp = now_ns() / 1_000_000_000;
         let signature = target.signer.sign(id, timestamp.cast_signed(), &body);
@@ -157,7 +155,8 @@ impl Floor {
             response.into_body().collect().await.ok()?;
             Some(status)
         };
-        (answer.await.unwrap_or_default(), began.elapsed())
+        let status = answer.await.unwrap_or_default();
+        Record { signature: signature.as_str().to_owned(), status, duration: began.elapsed() }
     }
 }
 

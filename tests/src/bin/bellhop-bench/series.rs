@@ -22,7 +22,9 @@ fn drained() -> Vec<(Consumer, usize)> {
     let more = FAN_OUTS.into_iter().skip(1);
     [(Consumer::Bellhop, 1), (Consumer::Floor, 1), (Consumer::FloorWithLog, 1), (Consumer::DeepFloor, 1)]
         .into_iter()
-        .chain(more.flat_map(|fan_out| [(Consumer::Bellhop, fan_out), (Consumer::Floor, fan_out)]))
+        .chain(more.flat_map(|fan_out| {
+            [Consumer::Bellhop, Consumer::Floor, Consumer::FloorWithLog].map(|consumer| (consumer, fan_out))
+        }))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bellhop_model::{Attempt, EndReason, Failure, Series};
+use bellhop_model::{Attempt, EndReason, Failure, Series, micros_of};
 use bellhop_worker::{LaneKind, Settlement};
 
 use super::bench::{Bench, header};
@@ -82,12 +82,12 @@ fn the_third_failure_is_recorded_once_with_the_original_bytes() {
     assert_eq!(bench.deliver_due(), Settlement::Acknowledge);
     assert_eq!(bench.calls(), [(webhook, 1), (webhook, 2), (webhook, 3)]);
     assert_eq!(bench.filled(), ["bellhop.log"]);
-    let record = bench.record();
-    assert_eq!((record.reason, record.outcome.as_str()), (EndReason::AttemptsFailed, "connect"));
-    assert_eq!((record.series, record.attempt), (Series::FIRST, Attempt::try_from(3).ok()));
-    assert_eq!(record.webhook.to_string(), bench.webhook_id(webhook));
-    assert_eq!(record.event, body);
-    assert_eq!(record.ended_at, bench.with(|state| state.wall()));
+    let end = bench.end();
+    assert_eq!((end.reason, end.outcome.as_str()), (EndReason::AttemptsFailed, "connect"));
+    assert_eq!((end.series, end.attempt), (Series::FIRST, Attempt::try_from(3).ok()));
+    assert_eq!(end.webhook.to_string(), bench.webhook_id(webhook));
+    assert_eq!(end.event, body);
+    assert_eq!(end.ended_at_us, micros_of(bench.with(|state| state.wall())));
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn a_410_disables_the_webhook_and_cancels_the_delivery() {
     let body = bench.event().body;
     assert_eq!(bench.deliver(), Settlement::Acknowledge);
     assert!(!bench.with(|state| state.store.webhooks[webhook].is_in_force()));
-    let record = bench.record();
-    assert_eq!((record.reason, record.attempt), (EndReason::EndpointGone, Some(Attempt::FIRST)));
-    assert_eq!((record.outcome.as_str(), record.event), ("4xx", body.to_vec()));
+    let end = bench.end();
+    assert_eq!((end.reason, end.attempt), (EndReason::EndpointGone, Some(Attempt::FIRST)));
+    assert_eq!((end.outcome.as_str(), end.event), ("4xx", body.to_vec()));
     bench.deliver();
     assert_eq!(bench.calls(), [(webhook, 1)], "the next event finds it disabled");
 }
@@ -137,7 +137,7 @@ fn a_410_cancels_the_delivery_even_if_the_webhook_cannot_be_disabled() {
     bench.with(|state| state.outages.store.push(ALWAYS));
     assert_eq!(bench.finish(hand), Settlement::Acknowledge);
     assert!(bench.with(|state| state.store.webhooks[webhook].is_in_force()));
-    assert_eq!(bench.record().reason, EndReason::EndpointGone);
+    assert_eq!(bench.end().reason, EndReason::EndpointGone);
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn a_webhook_that_is_gone_when_the_attempt_is_due_is_not_called() {
     bench.with(|state| state.store.disable(webhook, state.now));
     assert_eq!(bench.deliver_due(), Settlement::Acknowledge);
     assert_eq!(bench.calls(), [(webhook, 1)]);
-    let record = bench.record();
-    assert_eq!((record.reason, record.attempt), (EndReason::WebhookInactive, Some(Attempt::FIRST)));
+    let end = bench.end();
+    assert_eq!((end.reason, end.attempt), (EndReason::WebhookInactive, Some(Attempt::FIRST)));
     assert_eq!(bench.filled(), ["bellhop.log"]);
 }
 
@@ -172,7 +172,7 @@ fn each_webhook_settles_on_its_own() {
         [Reply::Status(200), FAILED, Reply::Status(410), FAILED].map(|reply| bench.webhook([reply]));
     assert_eq!(bench.deliver(), Settlement::Acknowledge);
     assert_eq!(bench.calls(), webhooks.map(|webhook| (webhook, 1)));
-    assert_eq!(bench.record().webhook.to_string(), bench.webhook_id(webhooks[2]));
+    assert_eq!(bench.end().webhook.to_string(), bench.webhook_id(webhooks[2]));
     let waiting = bench.with(|state| state.broker.queue("bellhop.live.wait.30s").clone());
     let named: Vec<_> = waiting.iter().map(|stored| header(stored, "bellhop-webhook")).collect();
     let owed = [webhooks[1], webhooks[3]].map(|webhook| bench.webhook_id(webhook));
@@ -207,9 +207,9 @@ fn a_webhook_that_changed_while_the_worker_waited_is_called_as_it_is_then() {
     assert_eq!(bench.finish(hand), Settlement::Acknowledge);
     assert_eq!(bench.with(|state| state.endpoints.calls[0].revision), 1);
     assert_eq!(bench.calls(), [(changed, 1)]);
-    let record = bench.record();
-    assert_eq!((record.reason, record.attempt), (EndReason::WebhookInactive, None));
-    assert_eq!(record.webhook.to_string(), bench.webhook_id(disabled));
+    let end = bench.end();
+    assert_eq!((end.reason, end.attempt), (EndReason::WebhookInactive, None));
+    assert_eq!(end.webhook.to_string(), bench.webhook_id(disabled));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! One worker, and a world that a test arranges and looks at.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use bellhop_broker::Outgoing;
-use bellhop_model::{End, Ladder, Mode};
+use bellhop_broker::{Outgoing, names};
+use bellhop_model::{AttemptRecord, End, Ladder, Mode, Record};
 use bellhop_worker::{LaneKind, Settlement, WorkerMetrics};
 use prometheus::Registry;
 
@@ -11,6 +12,7 @@ use crate::world::broker::Stored;
 use crate::world::endpoints::Reply;
 use crate::world::fleet::Fleet;
 use crate::world::hands::HandId;
+use crate::world::records;
 use crate::world::{State, World, event, scope};
 
 /// What the webhooks of these tests want, unless said otherwise.
@@ -143,11 +145,20 @@ impl Bench {
         self.world.with(act)
     }
 
-    /// The names of the queues that hold anything, each as often as it holds something.
+    /// The names of the queues that hold anything, each as often as it holds something; the log as often as it holds
+    /// an end.
     pub(super) fn filled(&self) -> Vec<String> {
         self.with(|state| {
+            let is_owed = |name: &str, stored: &Stored| {
+                name != names::LOG
+                    || records::of(&stored.message).any(|record| records::end(record).is_some())
+            };
             let queues = state.broker.filled();
-            queues.flat_map(|(name, held)| held.iter().map(|_| name.to_owned())).collect()
+            let counted = |(name, held): (&str, &VecDeque<Stored>)| {
+                let count = held.iter().filter(|stored| is_owed(name, stored)).count();
+                vec![name.to_owned(); count]
+            };
+            queues.flat_map(counted).collect()
         })
     }
 
@@ -158,10 +169,21 @@ impl Bench {
         held[0].clone()
     }
 
-    /// The only record in the log.
-    pub(super) fn record(&self) -> End {
-        self.only("bellhop.log");
-        self.with(|state| state.records()).remove(0)
+    /// The only end in the log.
+    pub(super) fn end(&self) -> End {
+        let mut ends = self.logged(records::end);
+        assert_eq!(ends.len(), 1, "ends in the log");
+        ends.remove(0)
+    }
+
+    /// The requests that the log tells of.
+    pub(super) fn requests(&self) -> Vec<AttemptRecord<'static>> {
+        self.logged(records::attempt)
+    }
+
+    /// What the log holds of one kind.
+    pub(super) fn logged<T>(&self, kind: fn(Record) -> Option<T>) -> Vec<T> {
+        self.with(|state| state.records().filter_map(|(_, record)| kind(record)).collect())
     }
 
     /// The requests that reached endpoints: webhook and attempt.
@@ -178,6 +200,15 @@ impl Bench {
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == name).expect("a metric of that name");
         family.get_metric()[0].get_counter().get_value()
+    }
+
+    /// The value of a counter with one label.
+    pub(super) fn counted_as(&self, name: &str, label: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).expect("a metric of that name");
+        let mut metrics = family.get_metric().iter();
+        let metric = metrics.find(|metric| metric.get_label().iter().any(|pair| pair.value() == label));
+        metric.expect("a series with that label").get_counter().get_value()
     }
 
     fn due(&self) -> Option<u64> {

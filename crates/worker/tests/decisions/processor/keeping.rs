@@ -68,10 +68,10 @@ fn an_end_that_the_log_refuses_waits_unrecorded_and_is_recorded_without_a_reques
     assert_eq!(bench.deliver_due(), Settlement::Acknowledge);
     assert_eq!(bench.calls().len(), 3);
     assert_eq!(bench.filled(), ["bellhop.log"]);
-    let record = bench.record();
-    assert_eq!((record.reason, record.outcome.as_str()), (EndReason::AttemptsFailed, "5xx"));
-    assert_eq!(record.attempt, Attempt::try_from(3).ok());
-    assert_eq!(record.webhook.to_string(), bench.webhook_id(webhook));
+    let end = bench.end();
+    assert_eq!((end.reason, end.outcome.as_str()), (EndReason::AttemptsFailed, "5xx"));
+    assert_eq!(end.attempt, Attempt::try_from(3).ok());
+    assert_eq!(end.webhook.to_string(), bench.webhook_id(webhook));
 }
 
 /// Neither the webhook nor anybody who knows it is needed any more.
@@ -84,7 +84,7 @@ fn an_unrecorded_end_is_recorded_whatever_became_of_its_webhook() {
     bench.deliver();
     bench.with(|state| state.outages.store.push(ALWAYS));
     assert_eq!(bench.deliver_due(), Settlement::Acknowledge);
-    assert_eq!((bench.record().reason, bench.calls()), (EndReason::EndpointGone, vec![(webhook, 1)]));
+    assert_eq!((bench.end().reason, bench.calls()), (EndReason::EndpointGone, vec![(webhook, 1)]));
 }
 
 #[test]

@@ -133,5 +133,5 @@ fn test_mode_stays_in_test_mode() {
     bench.with(|state| state.advance(Duration::from_secs(30)));
     bench.process_in(Mode::Test, LaneKind::Due);
     assert_eq!(bench.calls(), [(1, 1), (1, 2)]);
-    assert_eq!(bench.record().mode, Mode::Test);
+    assert_eq!(bench.end().mode, Mode::Test);
 }

@@ -1,5 +1,6 @@
 //! The promises, checked once the queues have run empty.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bellhop_broker::names;
@@ -9,6 +10,7 @@ use super::run::{Run, may_stay};
 use crate::world::State;
 use crate::world::endpoints::{Called, Reply};
 use crate::world::hands::Delivery;
+use crate::world::records;
 
 /// How far back a view may reach at the worst.
 const REACH: Duration = Duration::from_secs(60 * 60 + 10);
@@ -27,6 +29,7 @@ pub(super) fn promises(state: &mut State, ladder: &Ladder) {
             let ends = Ends::of(state, (event, webhook));
             broken.extend(ends.are_right(state));
             broken.extend(attempts_are_few(state, (event, webhook)));
+            broken.extend(requests_are_on_record(state, (event, webhook)));
             broken.extend(attempts_are_in_order(state, (event, webhook), ladder));
         }
     }
@@ -139,7 +142,7 @@ fn attempts_are_in_order(state: &State, (event, webhook): Delivery, ladder: &Lad
 
 /// Every record carries the event as it was published, and says nothing that did not happen.
 fn records_are_true(state: &State) -> Vec<String> {
-    let log = state.broker.queue(names::LOG).iter().zip(state.records());
+    let log = state.records().filter_map(|(event, record)| Some((event, records::end(record)?)));
     let is_false = |event: usize, record: &bellhop_model::End| {
         let webhook = state.store.index(&record.webhook);
         let mut made = calls(state, (event, webhook));
@@ -152,11 +155,37 @@ fn records_are_true(state: &State) -> Vec<String> {
         };
         !happened || record.event != published.message.body
     };
-    log.filter(|(stored, record)| is_false(stored.event, record))
-        .map(|(stored, record)| {
-            format!("the log says of event {} what is not true: {:?}", stored.event, record.reason)
-        })
+    log.filter(|(event, record)| is_false(*event, record))
+        .map(|(event, record)| format!("the log says of event {event} what is not true: {:?}", record.reason))
         .collect()
+}
+
+/// Every request is on record, as what it was, unless its worker crashed or the log refused; and no record is made up.
+fn requests_are_on_record(state: &State, (event, webhook): Delivery) -> Option<String> {
+    let id = &state.store.webhooks[webhook].id;
+    let told: Vec<_> = state
+        .records()
+        .filter(|(of, _)| *of == event)
+        .filter_map(|(_, record)| records::attempt(record))
+        .filter(|record| record.of.webhook == *id)
+        .collect();
+    let requests: BTreeSet<_> = told.iter().map(|record| record.request).collect();
+    let outcomes = |attempt: u8| {
+        let made = calls(state, (event, webhook)).filter(move |call| call.attempt == attempt);
+        made.filter_map(|call| call.reply.outcome().map(|outcome| outcome.label()))
+    };
+    let is_made_up = |record: &&bellhop_model::AttemptRecord<'_>| {
+        !outcomes(record.attempt.number()).any(|label| label == record.outcome)
+    };
+    if let Some(record) = told.iter().find(is_made_up) {
+        return Some(format!("the log tells of a request of event {event} that nobody made: {record:?}"));
+    }
+    let answered = calls(state, (event, webhook)).filter(|call| call.reply.outcome().is_some()).count();
+    let is_excused = state.hands.faults((event, webhook)) != 0 || state.refused.contains(&event);
+    let is_wrong = answered < requests.len() || (requests.len() != answered && !is_excused);
+    is_wrong.then(|| {
+        format!("{answered} requests of event {event} at webhook {webhook}, {} on record", requests.len())
+    })
 }
 
 /// What is parked has its bytes; what is malformed is parked.

@@ -84,11 +84,12 @@ impl Fleet {
         let origin = Origin { mode, lane, queue };
         let task = async move {
             let is_lost = || world.with(|state| state.hands.get(hand).is_lost);
-            let settlement = processor.process(&message, &origin, &is_lost).await;
+            let processed = processor.process(&message, &origin, &is_lost).await;
+            processor.write(&processed.records).await;
             // The acknowledgement is on its way, and may yet be lost.
             let at = world.with(|state| state.now);
             world.turn_at(at).await;
-            settlement
+            processed.settlement
         };
         self.tasks.insert(hand, Box::pin(task));
         self.poll(hand);

@@ -1,13 +1,15 @@
-//! The floor's log: records of attempts, published in confirmed batches before what they tell of is acknowledged.
+//! The floor's log: records as a worker writes them, published in confirmed batches before what they tell of is
+//! acknowledged.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::EventId;
+use bytes::Bytes;
 use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Acker, BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
-use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -26,13 +28,15 @@ const UNCONFIRMED_MAX: usize = 32;
 /// Most events that wait to be batched; prefetch bounds them in any case.
 const KEPT_MAX: usize = 2_000;
 
-/// What is kept of one attempt.
-#[derive(Debug, Serialize)]
+/// What is kept of one attempt: as many bytes as a worker's record has, though the floor knows no more than these.
+#[derive(Debug)]
 pub(super) struct Record {
-    event: String,
-    status: u16,
-    duration_us: u128,
-    ended_ns: u64,
+    /// The signature that was sent.
+    pub(super) signature: String,
+    /// The answer's status, 0 when there was none.
+    pub(super) status: u16,
+    /// How long it took.
+    pub(super) duration: Duration,
 }
 
 /// Keeps records. What it holds is acknowledged when the broker has the records.
@@ -46,6 +50,8 @@ pub(super) struct Log {
 
 /// The attempts of one event, and its acknowledgement.
 struct Kept {
+    id: EventId,
+    body: Bytes,
     records: Vec<Record>,
     acker: Acker,
 }
@@ -58,10 +64,19 @@ struct Batch {
     ackers: Vec<Acker>,
 }
 
+/// Ids that the floor does not have, in their length.
+const DELIVERY: &str = "dlv_00000000000000000000000000000000";
+const WEBHOOK: &str = "wh_00000000000000000000000000000000";
+const REQUEST: &str = "00000000-0000-0000-0000-000000000000";
+
 impl Record {
-    pub(super) fn new(event: &EventId, status: u16, duration: Duration) -> Self {
-        let event = event.as_str().to_owned();
-        Self { event, status, duration_us: duration.as_micros(), ended_ns: now_ns() }
+    fn write(&self, id: &EventId, lines: &mut Vec<u8>) -> std::io::Result<()> {
+        let Self { signature, status, duration } = self;
+        let (now_us, whole_us) = (now_ns() / 1_000, duration.as_micros());
+        write!(
+            lines,
+            r#"{{"attempt":{{"request":"{REQUEST}","of":{{"delivery":"{DELIVERY}","mode":"test","organisation":"org_bench_00","event":"{id}","event_type":"appointment.scheduled","webhook":"{WEBHOOK}"}},"series":1,"attempt":1,"started_at_us":{now_us},"timing":{{"head_us":{whole_us},"whole_us":{whole_us}}},"status":{status},"outcome":"2xx","verdict":"delivered","sent":{{"expansion":{{}},"timestamp":{now_us},"signature":"{signature}"}}}}}},"#
+        )
     }
 }
 
@@ -78,9 +93,9 @@ impl Log {
     }
 
     /// Keeps what came of one event; it is acknowledged later.
-    pub(super) async fn keep(&self, records: Vec<Record>, acker: Acker) {
+    pub(super) async fn keep(&self, (id, body): (EventId, Bytes), records: Vec<Record>, acker: Acker) {
         // The task that takes them ends only when every keeper is gone.
-        let _ = self.kept.send(Kept { records, acker }).await;
+        let _ = self.kept.send(Kept { id, body, records, acker }).await;
     }
 
     /// Publishes what is still kept, and closes.
@@ -117,12 +132,14 @@ async fn publish_batches(mut queue: mpsc::Receiver<Kept>, channel: Channel, publ
 
 impl Batch {
     fn add(&mut self, kept: Kept) {
+        // Writing into memory cannot fail.
+        let _ = write!(self.lines, r#"{{"event":{{"taken_at_us":{},"body":"#, now_ns() / 1_000);
+        self.lines.extend_from_slice(&kept.body);
+        self.lines.extend_from_slice(b"}},");
         for record in &kept.records {
-            // Writing plain fields into memory cannot fail.
-            let _ = serde_json::to_writer(&mut self.lines, record);
-            self.lines.push(b'\n');
+            let _ = record.write(&kept.id, &mut self.lines);
         }
-        self.records += kept.records.len();
+        self.records += 1 + kept.records.len();
         self.ackers.push(kept.acker);
     }
 

@@ -1,0 +1,155 @@
+//! Batches of records: how many records become one message, and how they come out of it again.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use super::{AttemptRecord, End, Record, RecordError, micros_of};
+use crate::Event;
+
+/// The version of the encoding.
+pub(super) const VERSION: u32 = 1;
+
+const HEAD: &[u8] = b"{\"version\":1,\"records\":[";
+const TAIL: &[u8] = b"]}";
+
+/// Encoded records on their way to the log.
+///
+/// Each is encoded where it arises; batches are then a matter of copying bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    /// The records, separated by commas.
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+/// An event was taken. A message that was offered again makes another record of the same event.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EventRecord {
+    /// When a worker took it, in microseconds since the epoch.
+    pub taken_at_us: i64,
+    /// The message's body: the event as published.
+    body: Box<RawValue>,
+}
+
+/// What is written around one record.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Written<'a> {
+    Attempt(&'a AttemptRecord<'a>),
+    End(&'a End),
+}
+
+impl Records {
+    /// Adds an event.
+    ///
+    /// * `event`: what `body` was read as, which is what makes those bytes JSON.
+    pub fn push_event(&mut self, _event: &Event, body: &[u8], taken_at: OffsetDateTime) {
+        self.separate();
+        let taken_at_us = micros_of(taken_at);
+        self.bytes
+            .extend_from_slice(format!(r#"{{"event":{{"taken_at_us":{taken_at_us},"body":"#).as_bytes());
+        self.bytes.extend_from_slice(body);
+        self.bytes.extend_from_slice(b"}}");
+    }
+
+    /// Adds a request.
+    pub fn push_attempt(&mut self, record: &AttemptRecord<'_>) {
+        self.push(&Written::Attempt(record));
+    }
+
+    /// Adds an end.
+    pub fn push_end(&mut self, record: &End) {
+        self.push(&Written::End(record));
+    }
+
+    /// Adds all of another's.
+    pub fn append(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        self.separate();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.count += other.count - 1;
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The size of the message they would make, in bytes.
+    #[must_use]
+    pub const fn message_bytes(&self) -> usize {
+        HEAD.len() + self.bytes.len() + TAIL.len()
+    }
+
+    /// The body of a message with these records.
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
+        [HEAD, &self.bytes, TAIL].concat()
+    }
+
+    fn push(&mut self, record: &Written<'_>) {
+        self.separate();
+        serde_json::to_writer(&mut self.bytes, record).expect("a record of plain fields serialises");
+    }
+
+    fn separate(&mut self) {
+        if self.count != 0 {
+            self.bytes.push(b',');
+        }
+        self.count += 1;
+    }
+}
+
+/// Reads the body of a message of the log.
+///
+/// # Errors
+/// [`RecordError`] when the bytes are no batch, or one of a version or with records that this program does not know.
+pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Record>, RecordError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    #[derive(Deserialize)]
+    struct Batch {
+        version: u32,
+        records: Vec<Record>,
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Batch { version: VERSION, records }) => Ok(records),
+        Ok(Batch { version, .. }) => Err(RecordError::Version(version)),
+        // What a later version calls a record need not be one here.
+        Err(error) => match serde_json::from_slice(bytes) {
+            Ok(Versioned { version }) if version != VERSION => Err(RecordError::Version(version)),
+            _ => Err(RecordError::Malformed { line: error.line(), column: error.column() }),
+        },
+    }
+}
+
+impl EventRecord {
+    /// The event as published: JSON text, but for white space around it byte for byte.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        self.body.get()
+    }
+}
+
+impl PartialEq for EventRecord {
+    fn eq(&self, other: &Self) -> bool {
+        (self.taken_at_us, self.body()) == (other.taken_at_us, other.body())
+    }
+}
+
+impl Eq for EventRecord {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    Addressed, AnswerRecord, Attempt, Decided, DeliveryId, EndReason, EventLabels, Expansion, Mode,
+    RequestId, Sent, Series, Timing, WebhookId,
+};
+
+const BODY: &str = r#"{"id":"evt_1","type":"appointment.created","mode":"test","organisationId":"org_a","occurredAt":"2024-02-06T17:20:59Z","data":{"id":"apt_1","cost":112.50,"organisationId":"org_a","note":"ä \u00e4"}}"#;
+
+fn event() -> Event {
+    Event::parse(BODY.as_bytes(), Some(Mode::Test), &EventLabels::default()).expect("an event")
+}
+
+fn addressed() -> Addressed {
+    let (event, webhook) = (event(), WebhookId::from_uuid(&[1; 16]));
+    Addressed {
+        delivery: DeliveryId::derive(event.mode, &event.organisation, &event.id, &webhook),
+        mode: event.mode,
+        organisation: event.organisation,
+        event: event.id,
+        event_type: event.event_type,
+        webhook,
+    }
+}
+
+fn attempt() -> AttemptRecord<'static> {
+    AttemptRecord {
+        request: RequestId::new(1_700_000_000_000, &[7; 16]),
+        of: Cow::Owned(addressed()),
+        series: Series(2),
+        attempt: Attempt::FIRST,
+        started_at_us: 1_700_000_000_000_123,
+        timing: Timing { connected_us: None, head_us: Some(900), whole_us: 1_000 },
+        status: Some(500),
+        outcome: "5xx".into(),
+        verdict: Decided::Retry { at_us: 1_700_000_030_000_123 },
+        sent: Sent {
+            expansion: Expansion { task: true, ..Expansion::default() },
+            timestamp: 1_700_000_000,
+            signature: "v1,abc=".into(),
+        },
+        answer: Some(AnswerRecord {
+            headers: vec![("server".to_owned(), "\"x\"".to_owned())],
+            body: "no,\n{}".to_owned(),
+            is_truncated: true,
+        }),
+    }
+}
+
+fn end() -> End {
+    let Addressed { delivery, mode, organisation, webhook, .. } = addressed();
+    End {
+        delivery,
+        mode,
+        organisation,
+        webhook,
+        series: Series::FIRST,
+        attempt: Some(Attempt::FIRST),
+        reason: EndReason::EndpointGone,
+        outcome: "4xx".to_owned(),
+        ended_at_us: -1,
+        event: vec![0, 255, b'{'],
+    }
+}
+
+fn batch() -> Records {
+    let mut records = Records::default();
+    records.push_event(&event(), BODY.as_bytes(), OffsetDateTime::UNIX_EPOCH);
+    records.push_attempt(&attempt());
+    records.push_end(&end());
+    records
+}
+
+#[test]
+fn records_survive_their_encoding() {
+    let records = decode_batch(&batch().message()).expect("decodes");
+    let [Record::Event(event), Record::Attempt(made), Record::End(ended)] = &records[..] else {
+        panic!("{records:?}")
+    };
+    assert_eq!((event.taken_at_us, event.body()), (0, BODY));
+    assert_eq!((&**made, ended), (&attempt(), &end()));
+    let bare = AttemptRecord { status: None, verdict: Decided::Gone, answer: None, ..attempt() };
+    let mut records = Records::default();
+    records.push_attempt(&bare);
+    assert_eq!(decode_batch(&records.message()), Ok(vec![Record::Attempt(Box::new(bare))]));
+    let never = End { attempt: None, reason: EndReason::WebhookInactive, ..end() };
+    let mut records = Records::default();
+    records.push_end(&never);
+    assert_eq!(decode_batch(&records.message()), Ok(vec![Record::End(never)]));
+}
+
+#[test]
+fn joined_records_are_all_of_them_in_their_order() {
+    let mut joined = Records::default();
+    joined.append(&Records::default());
+    assert!(joined.is_empty());
+    assert_eq!(decode_batch(&joined.message()), Ok(Vec::new()));
+    joined.append(&batch());
+    joined.append(&Records::default());
+    joined.append(&batch());
+    assert_eq!(joined.len(), 6);
+    assert_eq!(joined.message().len(), joined.message_bytes());
+    let once = decode_batch(&batch().message()).expect("decodes");
+    assert_eq!(decode_batch(&joined.message()), Ok([&once[..], &once[..]].concat()));
+}
+
+#[test]
+fn later_versions_and_unknown_words_are_refused_and_new_members_are_not() {
+    let text = String::from_utf8(batch().message()).expect("JSON");
+    let changed = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from} is not in {text}");
+        decode_batch(text.replace(from, to).as_bytes())
+    };
+    assert_eq!(changed(r#""version":1"#, r#""version":2"#), Err(RecordError::Version(2)));
+    let later = br#"{"version":3,"entries":[]}"#;
+    assert_eq!(decode_batch(later), Err(RecordError::Version(3)));
+    for (from, to) in [
+        (r#""endpoint_gone""#, r#""bored""#),
+        (r#""attempt":1,"#, r#""attempt":4,"#),
+        (r#""mode":"test","organisation":"#, r#""mode":"both","organisation":"#),
+        (r#""delivery":"dlv_"#, r#""delivery":"dlv_X"#),
+        (r#"{"attempt":{"#, r#"{"guess":{"#),
+    ] {
+        assert!(matches!(changed(from, to), Err(RecordError::Malformed { .. })), "{to}");
+    }
+    assert!(changed(r#""outcome":"5xx""#, r#""outcome":"5xx","mood":"good""#).is_ok());
+}
+
+#[test]
+fn an_error_repeats_nothing_of_a_record() {
+    let text = String::from_utf8(batch().message()).expect("JSON");
+    let error = decode_batch(text.replace(r#""status":500"#, r#""status":"Jane Doe""#).as_bytes());
+    let shown = format!("{0} {0:?}", error.expect_err("a status is a number"));
+    assert!(!shown.contains("Jane"), "{shown}");
+}
+
+proptest! {
+    #[test]
+    fn whatever_an_endpoint_said_survives(body: String, name: String, value: String, signature: String) {
+        let said = AnswerRecord { headers: vec![(name, value)], body, is_truncated: false };
+        let sent = Sent { signature: signature.into(), ..attempt().sent };
+        let record = AttemptRecord { answer: Some(said), sent, ..attempt() };
+        let mut records = Records::default();
+        records.push_attempt(&record);
+        prop_assert_eq!(decode_batch(&records.message()), Ok(vec![Record::Attempt(Box::new(record))]));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_panic(bytes: Vec<u8>) {
+        let _ = decode_batch(&bytes);
+    }
+}
