@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bellhop_broker::{Incoming, names};
 use bellhop_model::{EndReason, Event, EventLabels, Ladder, Mode, Records};
-use bellhop_store::Subscriptions;
-use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use bellhop_store::{ActiveSubscription, Subscriptions};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::keep::{Gate, Kept, Logged, keep, keep_unless_refused};
 use crate::metrics::{WorkerMetrics, count};
@@ -160,15 +160,19 @@ impl<P: Ports> Processor<P> {
             self.count_event(in_hand.origin, "unwanted");
             return Kept::Stored.into();
         }
-        let deliveries = wanting.into_iter().map(async |subscription| {
+        let deliver = async |subscription: &Arc<ActiveSubscription>| {
             let owed = Owed { webhook: Some(subscription.subscription.webhook.clone()), ..owed.clone() };
             let delivering = self.deliver(in_hand, event, subscription, &owed);
             match AssertUnwindSafe(delivering).catch_unwind().await {
                 Ok(done) => done,
                 Err(_) => self.park_panicked(in_hand, owed.headers()).await.into(),
             }
-        });
-        let done = join_all(deliveries).await;
+        };
+        let done: Vec<Done> = match wanting[..] {
+            [only] => vec![deliver(only).await],
+            // Each is woken by itself: polling all whenever one has news would cost their number squared.
+            _ => wanting.into_iter().map(deliver).collect::<FuturesUnordered<_>>().collect().await,
+        };
         self.count_event(in_hand.origin, "processed");
         let mut records = Records::default();
         if owed.webhook.is_none() && done.iter().any(|done| !done.records.is_empty()) {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::World;
@@ -15,6 +15,7 @@ use super::hands::HandId;
 pub(crate) struct Turns {
     last: u64,
     waiting: BTreeMap<u64, (HandId, Duration)>,
+    wakers: BTreeMap<u64, Waker>,
     granted: BTreeSet<u64>,
 }
 
@@ -40,6 +41,8 @@ impl Turns {
     pub(crate) fn grant(&mut self, ticket: u64) -> HandId {
         let (hand, _) = self.waiting.remove(&ticket).expect("a turn that is waited for");
         self.granted.insert(ticket);
+        // Of the several deliveries of one message only the one that is woken is polled.
+        self.wakers.remove(&ticket).expect("whoever waits was polled").wake();
         hand
     }
 
@@ -60,13 +63,16 @@ impl World {
 impl Future for Turn {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let (ticket, at) = (self.ticket, self.at);
         let ticket = self.world.with(|state| match ticket {
             Some(ticket) if state.turns.granted.remove(&ticket) => None,
             Some(ticket) => Some(ticket),
             None => Some(state.turns.wait(state.hands.current, at)),
         });
+        if let Some(ticket) = ticket {
+            self.world.with(|state| state.turns.wakers.insert(ticket, context.waker().clone()));
+        }
         self.ticket = ticket;
         if ticket.is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -77,6 +83,7 @@ impl Drop for Turn {
         if let Some(ticket) = self.ticket {
             self.world.with(|state| {
                 state.turns.waiting.remove(&ticket);
+                state.turns.wakers.remove(&ticket);
                 state.turns.granted.remove(&ticket);
             });
         }
