@@ -6,7 +6,8 @@
 rabbitmq_package() { echo rabbitmq-server; }
 rabbitmq_ports() {
     printf '%s %s\n' "$BELLHOP_STACK_AMQP_PORT" amqp "$BELLHOP_STACK_MANAGEMENT_PORT" management \
-        "$BELLHOP_STACK_PROMETHEUS_PORT" prometheus "$BELLHOP_STACK_DIST_PORT" dist "$BELLHOP_STACK_EPMD_PORT" epmd
+        "$BELLHOP_STACK_PROMETHEUS_PORT" prometheus "$BELLHOP_STACK_DIST_PORT" dist
+    [[ -n $BELLHOP_STACK_JOIN ]] || echo "$BELLHOP_STACK_EPMD_PORT epmd"
 }
 
 # Debian's /usr/sbin wrappers change to the system's user and folder, so the scripts behind them are called.
@@ -24,10 +25,18 @@ rabbitmq_prepare() {
     local home=$BELLHOP_STACK_DIR/rabbitmq
     mkdir -p -- "$home"
     # Erlang's shared secret: it refuses a file that others may read.
-    [[ -s $home/.erlang.cookie ]] || head -c 24 /dev/urandom | base64 | tr -dc '[:alnum:]' >"$home/.erlang.cookie"
+    [[ -s $home/.erlang.cookie ]] || rabbitmq_cookie >"$home/.erlang.cookie"
     chmod 400 -- "$home/.erlang.cookie"
     echo '[rabbitmq_management,rabbitmq_prometheus].' >"$home/enabled_plugins"
     rabbitmq_configuration >"$home/rabbitmq.conf"
+}
+
+rabbitmq_cookie() {
+    if [[ -z $BELLHOP_STACK_JOIN ]]; then
+        head -c 24 /dev/urandom | base64 | tr -dc '[:alnum:]'
+    else
+        cat -- "$BELLHOP_STACK_JOIN/rabbitmq/.erlang.cookie"
+    fi
 }
 
 # `default_user` counts on an empty node only, and replaces `guest`: cheaper than seconds of rabbitmqctl.
@@ -47,6 +56,12 @@ disk_free_limit.absolute = 50MB
 # The default of 512 MiB wants three times that in memory.
 raft.wal_max_size_bytes = 67108864
 CONF
+    [[ -z $BELLHOP_STACK_JOIN ]] || cat <<CONF
+# Whom an empty node joins. It must be up: of one that is still starting, 3.10 copies tables that do not fit.
+cluster_formation.peer_discovery_backend = classic_config
+cluster_formation.classic_config.nodes.1 = bellhop@localhost
+cluster_formation.classic_config.nodes.2 = $BELLHOP_STACK_NODE@localhost
+CONF
 }
 
 # Runs one of RabbitMQ's scripts for this node and no other: no RABBITMQ_* of the caller gets through.
@@ -57,11 +72,13 @@ rabbitmq_run() {
     "${rabbitmq_environment[@]}" "$(rabbitmq_scripts)/$script" "$@"
 }
 
+readonly retry_delay_after_loss='-rabbit dead_letter_worker_publisher_confirm_timeout 10000'
+
 rabbitmq_environment() {
     local home=$BELLHOP_STACK_DIR/rabbitmq
     rabbitmq_environment=(env -i "PATH=$PATH" LANG=C.UTF-8 "HOME=$home"
         # A node name on localhost asks no resolver, and an epmd of our own keeps equal names apart.
-        RABBITMQ_NODENAME=bellhop@localhost
+        "RABBITMQ_NODENAME=$BELLHOP_STACK_NODE@localhost"
         "ERL_EPMD_PORT=$BELLHOP_STACK_EPMD_PORT" ERL_EPMD_ADDRESS=127.0.0.1
         "RABBITMQ_DIST_PORT=$BELLHOP_STACK_DIST_PORT"
         "RABBITMQ_CONF_ENV_FILE=$home/none" "RABBITMQ_CONFIG_FILE=$home/rabbitmq.conf"
@@ -70,7 +87,8 @@ rabbitmq_environment() {
         "RABBITMQ_PLUGINS_EXPAND_DIR=$home/plugins" "RABBITMQ_GENERATED_CONFIG_DIR=$home/generated"
         "RABBITMQ_PID_FILE=$home/pid" "RABBITMQ_LOG_BASE=$BELLHOP_STACK_DIR/log" RABBITMQ_LOGS=-
         "ERL_CRASH_DUMP=$BELLHOP_STACK_DIR/log/rabbitmq.crash"
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}"
+        # The second, as `../rabbitmq/README.md` has it: how long due retries wait after the loss of a node.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} $retry_delay_after_loss"
         # Makes the script replace itself with the Erlang VM, so that the pid we keep is the server's.
         RUNNING_UNDER_SYSTEMD=true)
 }
@@ -78,12 +96,14 @@ rabbitmq_environment() {
 rabbitmq_launch() {
     rabbitmq_environment
     # The node would start one too, but in a session that nobody could stop again.
-    running_pid epmd >/dev/null || launch epmd epmd -address 127.0.0.1 -port "$BELLHOP_STACK_EPMD_PORT"
+    [[ -n $BELLHOP_STACK_JOIN ]] || running_pid epmd >/dev/null ||
+        launch epmd epmd -address 127.0.0.1 -port "$BELLHOP_STACK_EPMD_PORT"
     launch rabbitmq "${rabbitmq_environment[@]}" "$(rabbitmq_scripts)/rabbitmq-server"
 }
 
 # The AMQP listener opens last. A frame in reply to the protocol header shows a broker, not merely an open port.
 rabbitmq_answers() {
+    port_is_open "$BELLHOP_STACK_AMQP_PORT" || return 1
     # shellcheck disable=SC2016 # The inner shell expands it.
     timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "AMQP\0\0\011\001" >&3 && head -c 1 <&3 | grep -q .' \
         "$BELLHOP_STACK_AMQP_PORT" 2>/dev/null

@@ -125,6 +125,8 @@ impl Account {
     }
 }
 
-fn load_id(number: usize) -> String {
+/// What the event of this number in a load is called.
+#[must_use]
+pub fn load_id(number: usize) -> String {
     format!("load-{number}")
 }

@@ -2,7 +2,7 @@
 
 mod message;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use futures_util::StreamExt as _;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions,
@@ -24,14 +24,20 @@ pub struct Amqp {
 impl Amqp {
     /// Connects.
     ///
+    /// * `url`: of several hosts, the first that takes us in will do.
+    ///
     /// # Errors
     /// When the broker refuses.
     pub async fn connect(url: &str) -> Result<Self> {
-        let connection = Connection::connect(url, ConnectionProperties::default());
-        let connection = within("a connection to RabbitMQ", connection).await??;
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { connection, channel })
+        let mut refusal = anyhow!("a URL without hosts");
+        for url in urls(url) {
+            let connecting = Connection::connect(&url, ConnectionProperties::default());
+            match within("a connection to RabbitMQ", connecting).await? {
+                Ok(connection) => return Self::on(connection).await,
+                Err(error) => refusal = error.into(),
+            }
+        }
+        Err(refusal)
     }
 
     /// Publishes one message and waits for the broker to have it.
@@ -115,6 +121,12 @@ impl Amqp {
         Ok(())
     }
 
+    async fn on(connection: Connection) -> Result<Self> {
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { connection, channel })
+    }
+
     async fn send(&self, message: &Message) -> Result<PublisherConfirm> {
         let publish = self.channel.basic_publish(
             message.exchange.as_str().into(),
@@ -125,4 +137,11 @@ impl Amqp {
         );
         publish.await.context("publish")
     }
+}
+
+/// A URL for each host of a URL that names several, as the program's own may; the client library takes one.
+fn urls(url: &str) -> Vec<String> {
+    let Some((login, rest)) = url.rsplit_once('@') else { return vec![url.to_owned()] };
+    let (hosts, virtual_host) = rest.split_once('/').unwrap_or((rest, ""));
+    hosts.split(',').map(|host| format!("{login}@{host}/{virtual_host}")).collect()
 }

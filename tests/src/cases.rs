@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::context::Context;
 
 pub mod cancelling;
+pub mod cluster;
 pub mod command_line;
 pub mod configuration;
 pub mod crashes;
@@ -50,6 +51,8 @@ macro_rules! cases {
 }
 
 cases! {
+    cluster::a_killed_leader_loses_nothing_and_repeats_little,
+    cluster::without_a_quorum_nothing_is_sent_and_nothing_is_lost,
     crashes::a_killed_broker_loses_nothing_and_repeats_little,
     crashes::a_killed_worker_loses_nothing_and_repeats_little,
     shutdown::a_worker_that_is_told_to_stop_under_load_loses_and_repeats_nothing,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 
 use crate::amqp::Amqp;
+use crate::cluster::Cluster;
 use crate::fleet::Fleet;
 use crate::operator::Operator;
 use crate::place::Place;
@@ -74,6 +75,16 @@ impl Context {
         self.prepared(self.place(addresses, &[], Some(service)).await?).await
     }
 
+    /// The same, with RabbitMQ from a cluster and environment variables on top of the usual ones.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn site_on_cluster(&self, cluster: &Cluster, settings: &[(&str, &str)]) -> Result<Site> {
+        let Addresses { amqp, management, .. } = cluster.addresses().clone();
+        let addresses = Addresses { amqp, management, ..self.fleet.addresses().await? };
+        self.prepared(self.place(addresses, settings, Some(Service::Rabbitmq)).await?).await
+    }
+
     /// A place on the shared servers with nothing in it.
     ///
     /// # Errors
@@ -88,6 +99,14 @@ impl Context {
     /// When they do not start.
     pub async fn private_stack(&self, services: &[Service]) -> Result<Stack> {
         Stack::start(self.fleet.ground()?, services).await
+    }
+
+    /// A cluster that no other case uses.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn private_cluster(&self) -> Result<Cluster> {
+        Cluster::start(self.fleet.ground()?).await
     }
 
     /// The program under test, freshly built.

@@ -7,6 +7,7 @@ pub mod cases;
 pub mod context;
 pub mod fleet;
 
+pub mod cluster;
 pub mod ground;
 pub mod place;
 pub mod stack;

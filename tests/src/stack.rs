@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use self::ports::free_ports;
+pub(crate) use self::ports::free_ports;
 use crate::ground::Ground;
 use crate::tree;
 
@@ -80,13 +80,28 @@ impl Stack {
     /// # Errors
     /// With the script's own words, which include the end of the server's log.
     pub async fn start(ground: &Ground, services: &[Service]) -> Result<Self> {
+        Self::start_in(&ground.stack_folder(), services, &[]).await
+    }
+
+    /// The same in a given folder.
+    ///
+    /// * `settings`: variables of the script that beat the usual ones.
+    ///
+    /// # Errors
+    /// With the script's own words.
+    pub(crate) async fn start_in(
+        folder: &Path,
+        services: &[Service],
+        settings: &[(&str, String)],
+    ) -> Result<Self> {
         let names: Vec<&str> = services.iter().map(|service| service.as_str()).collect();
-        let mut variables = own_variables(&ground.stack_folder());
+        let mut variables = own_variables(folder);
         variables.insert("BELLHOP_STACK_SERVICES".to_owned(), names.join(" "));
         variables.insert("BELLHOP_STACK_OWNER".to_owned(), std::process::id().to_string());
         for (name, port) in PORTS.iter().zip(free_ports(PORTS.len())?) {
             variables.insert((*name).to_owned(), port.to_string());
         }
+        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         run(&variables, &["up"]).await?;
         let addresses = Addresses::parse(&run(&variables, &["env"]).await?)?;
         Ok(Self { variables, addresses })

@@ -7,11 +7,13 @@ use futures_util::StreamExt as _;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::tcp::OwnedTLSConfig;
 use lapin::{Connection, ConnectionProperties, ErrorKind, Event};
+use rand::seq::SliceRandom as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::BrokerAddress;
+use crate::address::NodeAddress;
 use crate::limits::{BACKOFF_MAX, BACKOFF_MIN, CLOSE_TIMEOUT, CONNECT_TIMEOUT};
 use crate::stats::BrokerStats;
 
@@ -93,16 +95,19 @@ pub(crate) struct Session {
 impl Link {
     /// Starts to keep a connection; returns at once.
     ///
-    /// * `address`: the broker.
+    /// * `address`: the broker. Of several nodes the first is drawn at random, so that a fleet spreads over them, and
+    ///   whenever one fails the next is tried.
     /// * `name`: shown in the broker's list of connections.
     #[must_use]
     pub fn open(address: BrokerAddress, name: &str) -> Self {
+        let mut nodes = address.into_nodes();
+        nodes.shuffle(&mut rand::rng());
         let stats = Arc::new(BrokerStats::default());
         let (session_sender, sessions) = watch::channel(None);
         let (state_sender, state) = watch::channel(LinkState::Down(None));
         let closing = CancellationToken::new();
         let supervisor = Supervisor {
-            address,
+            nodes,
             name: name.to_owned(),
             sessions: session_sender,
             state: state_sender,
@@ -119,10 +124,11 @@ impl Link {
         self.state.borrow().clone()
     }
 
-    /// Waits for the first session, or for the first try that fails. The link goes on trying in any case.
+    /// Waits for the first session, or until every node has been tried once, each for 10 s at most. The link goes on
+    /// trying in any case.
     ///
     /// # Errors
-    /// Why the try failed.
+    /// Why the tries failed.
     pub async fn connected(&self) -> Result<(), Arc<ConnectError>> {
         let mut state = self.state.clone();
         let is_decided = |state: &LinkState| !matches!(state, LinkState::Down(None));
@@ -182,7 +188,8 @@ pub(crate) async fn session(sessions: &mut watch::Receiver<Option<Arc<Session>>>
 }
 
 struct Supervisor {
-    address: BrokerAddress,
+    /// The one tried last is the first.
+    nodes: Vec<NodeAddress>,
     name: String,
     sessions: watch::Sender<Option<Arc<Session>>>,
     state: watch::Sender<LinkState>,
@@ -191,9 +198,10 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn run(self) {
+    async fn run(mut self) {
         let mut backoff = Backoff::default();
-        while let Some(attempt) = self.closing.run_until_cancelled(self.connect()).await {
+        let closing = self.closing.clone();
+        while let Some(attempt) = closing.run_until_cancelled(self.connect()).await {
             match attempt {
                 Ok(session) => {
                     backoff = Backoff::default();
@@ -203,8 +211,6 @@ impl Supervisor {
                     }
                 }
                 Err(error) => {
-                    self.stats.connect_failures.add(1);
-                    tracing::warn!(error = %error, connection = %self.name, "cannot reach the broker; trying again");
                     self.state.send_replace(LinkState::Down(Some(Arc::new(error))));
                 }
             }
@@ -215,13 +221,31 @@ impl Supervisor {
         }
     }
 
-    async fn connect(&self) -> Result<Arc<Session>, ConnectError> {
+    /// Tries each node once, until one takes us in.
+    async fn connect(&mut self) -> Result<Arc<Session>, ConnectError> {
+        let mut failures = Vec::with_capacity(self.nodes.len());
+        for _ in 0..self.nodes.len() {
+            self.nodes.rotate_left(1);
+            match self.sign_in(&self.nodes[0]).await {
+                Ok(session) => return Ok(session),
+                Err(error) => {
+                    self.stats.connect_failures.add(1);
+                    tracing::warn!(error = %error, connection = %self.name, "cannot reach the broker; trying again");
+                    failures.push(error);
+                }
+            }
+        }
+        Err(clearest(failures))
+    }
+
+    async fn sign_in(&self, node: &NodeAddress) -> Result<Arc<Session>, ConnectError> {
         let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let tls = OwnedTLSConfig { identity: None, cert_chain: self.address.authority_pem() };
-        let address = || self.address.to_string();
+        let tls =
+            OwnedTLSConfig { identity: None, cert_chain: node.authority_pem.as_deref().map(str::to_owned) };
+        let address = || node.to_string();
         let runtime = lapin::runtime::default_runtime()
             .map_err(|source| ConnectError::Unreachable { address: address(), source })?;
-        let connecting = Connection::connect_uri_with_config(self.address.uri(), properties, tls, runtime);
+        let connecting = Connection::connect_uri_with_config(node.uri.clone(), properties, tls, runtime);
         match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => Ok(Arc::new(Session { connection, ended: CancellationToken::new() })),
             Ok(Err(error)) => Err(judge(address(), error)),
@@ -232,7 +256,7 @@ impl Supervisor {
     /// Hands a session out until it ends or the link closes.
     async fn keep(&self, session: Arc<Session>) {
         self.stats.sessions.add(1);
-        tracing::info!(connection = %self.name, "connected to the broker");
+        tracing::info!(connection = %self.name, node = %self.nodes[0], "connected to the broker");
         let mut events = Box::pin(session.connection.events_listener());
         self.sessions.send_replace(Some(Arc::clone(&session)));
         self.state.send_replace(LinkState::Up);
@@ -271,6 +295,15 @@ impl Supervisor {
     }
 }
 
+/// Of all nodes' failures, the one that tells most: a living node's refusal rather than a dead one's silence.
+fn clearest(mut failures: Vec<ConnectError>) -> ConnectError {
+    let is_refusal = |error: &ConnectError| {
+        matches!(error, ConnectError::Credentials { .. } | ConnectError::VirtualHost { .. })
+    };
+    let refusal = failures.iter().position(is_refusal);
+    failures.swap_remove(refusal.unwrap_or(failures.len() - 1))
+}
+
 fn judge(address: String, error: lapin::Error) -> ConnectError {
     if let ErrorKind::ProtocolError(reply) = error.kind() {
         match reply.kind() {
@@ -307,7 +340,43 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Two nodes that take a connection and close it. Whoever fell back to the first alone would never reach the other.
+    #[tokio::test]
+    async fn every_node_is_tried_before_a_link_says_that_it_cannot_connect() {
+        let nodes = [TcpListener::bind("127.0.0.1:0").await, TcpListener::bind("127.0.0.1:0").await];
+        let nodes = nodes.map(|node| node.expect("a free port"));
+        let ports = nodes.each_ref().map(|node| node.local_addr().expect("bound").port());
+        let url = format!("amqp://u:p@localhost:{},localhost:{}/v", ports[0], ports[1]);
+        let link = Link::open(BrokerAddress::parse(&url, None).expect("valid"), "test");
+        let tried = async {
+            for node in &nodes {
+                drop(node.accept().await.expect("a connection"));
+            }
+        };
+        let both = async { tokio::join!(tried, link.connected()).1 };
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, both).await.expect("both are tried at once");
+        assert!(matches!(*connected.expect_err("nobody speaks AMQP"), ConnectError::Unreachable { .. }));
+        assert!(2 <= link.stats().connect_failures.get(), "{:?}", link.stats());
+        link.close().await;
+    }
+
+    #[test]
+    fn a_refusal_tells_more_than_silence() {
+        let silence = |address: &str| ConnectError::TimedOut { address: address.to_owned() };
+        let refusal = || ConnectError::Credentials { address: "alive".to_owned() };
+        let cases = [
+            (vec![refusal(), silence("dead")], "alive"),
+            (vec![silence("dead"), refusal()], "alive"),
+            (vec![silence("first"), silence("last")], "last"),
+        ];
+        for (failures, told) in cases {
+            assert!(clearest(failures).to_string().contains(told));
+        }
+    }
 
     #[test]
     fn pauses_grow_to_a_bound_and_no_further() {

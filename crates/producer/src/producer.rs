@@ -15,8 +15,12 @@ use crate::NewEvent;
 /// Most events that [`Producer::publish_many`] has in flight.
 const IN_FLIGHT_MAX: usize = 256;
 
-/// Pause before an event whose fate a lost session hid is published again.
+/// Pause before an event that was refused, or whose fate a lost session hid, is published again.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// How long an event that is refused is published again. A queue whose leader died refuses until it has another, which
+/// takes a second or two; one that still refuses is full, or has no quorum.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Hands events to the fleet. Cheap to share by reference; keeps its connection through outages.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ pub enum ProducerError {
     /// The user may not publish events of this mode.
     #[error("the user may not publish this event: grant it write and topic permissions on `bellhop.events`")]
     Forbidden,
-    /// The queue refused it, mostly because it is full: nothing was stored.
+    /// The queue refused it for some seconds, mostly because it is full: nothing was stored.
     #[error("the broker refused the event: the queue is full, or its quorum is lost; publish it again later")]
     Refused,
     /// The broker is short of memory or disk and takes nothing.
@@ -73,7 +77,8 @@ impl Producer {
     /// Connects, and keeps the connection from then on.
     ///
     /// # Errors
-    /// [`ProducerError::Connect`] when the first try fails, within 10 s; whoever starts beside the broker tries again.
+    /// [`ProducerError::Connect`] when no node takes us in, within 10 s for each; whoever starts beside the broker tries
+    /// again.
     pub async fn connect(address: BrokerAddress, options: ProducerOptions) -> Result<Self, ProducerError> {
         let tasks = TaskTracker::new();
         let link = Link::open(address, "bellhop producer");
@@ -94,15 +99,23 @@ impl Producer {
     /// [`ProducerError`], after [`ProducerOptions::publish_timeout`] at the latest.
     pub async fn publish(&self, event: &NewEvent) -> Result<(), ProducerError> {
         let deadline = Instant::now() + self.options.publish_timeout;
+        let mut refused_until = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.publisher.publish(outgoing(event), left).await {
+            let error = match self.publisher.publish(outgoing(event), left).await {
                 Ok(()) => return Ok(()),
-                Err(PublishError::Interrupted) if AGAIN_AFTER < left => {
-                    tokio::time::sleep(AGAIN_AFTER).await;
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => error,
+            };
+            let now = Instant::now();
+            let again_until = match error {
+                PublishError::Interrupted => deadline,
+                PublishError::Refused => *refused_until.get_or_insert(deadline.min(now + REFUSED_PATIENCE)),
+                _ => return Err(error.into()),
+            };
+            if again_until <= now + AGAIN_AFTER {
+                return Err(error.into());
             }
+            tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
 

@@ -10,13 +10,14 @@ use crate::stack::Service;
 /// Enough that a kill falls among requests, settlements and retries alike.
 const EVENTS: usize = 600;
 
-const ENDPOINTS: [&str; 3] = ["steady", "other", "flaky"];
+/// Who is owed every event.
+pub(super) const ENDPOINTS: [&str; 3] = ["steady", "other", "flaky"];
 
 /// How many deliveries are made before the fault strikes.
-const TAKEN_BEFORE_FAULT: usize = 300;
+pub(super) const TAKEN_BEFORE_FAULT: usize = 300;
 
 /// How many events, and how many waiting deliveries, a worker has in hand at most.
-const IN_HAND_MAX: usize = 20;
+pub(super) const IN_HAND_MAX: usize = 20;
 
 /// One of two workers is killed and replaced. What it had in hand is what may be repeated.
 pub async fn a_killed_worker_loses_nothing_and_repeats_little(context: Context) -> Result<()> {
@@ -65,7 +66,7 @@ pub async fn a_killed_broker_loses_nothing_and_repeats_little(context: Context) 
 }
 
 /// Two endpoints that take everything, and one that takes everything at the second attempt.
-async fn endpoints(context: &Context, site: &Site) -> Result<Receiver> {
+pub(super) async fn endpoints(context: &Context, site: &Site) -> Result<Receiver> {
     let receiver = context.receiver().await?;
     for name in ENDPOINTS {
         let endpoint = receiver.endpoint_by(name, |request, _| {

@@ -13,7 +13,7 @@ use bellhop_store::{SealingKeys, ServerUrl, StoreOptions};
 pub(super) fn read_broker(settings: &mut Settings, is_needed: bool) -> Option<BrokerAddress> {
     let mut amqp = settings.section("amqp", "Where the RabbitMQ broker is and who we are there.");
     let url = amqp.secret(
-        Key { name: "url", meaning: "The broker's address, parts percent-encoded. Workers and producers sign in with users that may not configure." },
+        Key { name: "url", meaning: "The broker's address, parts percent-encoded. For a cluster, name the hosts of several nodes, separated by commas (`@rabbit1:5671,rabbit2:5671/`), unless a load balancer stands before them: a process begins with any of them and moves to the next when one fails. Workers and producers sign in with users that may not configure." },
         "an `amqp://` or `amqps://` URL",
         "amqps://bellhop-worker:password@rabbitmq:5671/bellhop",
     );

@@ -8,7 +8,7 @@ use bellhop_model::Mode;
 
 use crate::command::doctor::finding::{Finding, Subject, count, list};
 
-/// Longest wait for a connection.
+/// Longest wait for a connection, for each node that may be tried.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Longest wait for all questions about exchanges and queues.
@@ -17,7 +17,7 @@ const INSPECT_PATIENCE: Duration = Duration::from_secs(30);
 /// Connects and looks whether everything exists.
 pub(super) async fn examine(address: &BrokerAddress, topology: &Topology) -> Vec<Finding> {
     let link = Link::open(address.clone(), "bellhop doctor");
-    let mut findings = match first_state(&link).await {
+    let mut findings = match first_state(&link, address.node_count()).await {
         Ok(()) => look(&link, address, topology).await,
         Err(reason) => vec![judge_refusal(address, reason.as_deref())],
     };
@@ -33,11 +33,11 @@ pub(super) async fn examine(address: &BrokerAddress, topology: &Topology) -> Vec
     findings
 }
 
-/// Waits for the first try to connect, not for one that succeeds.
-async fn first_state(link: &Link) -> Result<(), Option<Arc<ConnectError>>> {
+/// Waits until each node has been tried once, not for a try that succeeds.
+async fn first_state(link: &Link, nodes: u32) -> Result<(), Option<Arc<ConnectError>>> {
     let mut state = link.watch();
     let is_told = |state: &LinkState| !matches!(state, LinkState::Down(None));
-    let told = tokio::time::timeout(CONNECT_PATIENCE, state.wait_for(is_told)).await;
+    let told = tokio::time::timeout(CONNECT_PATIENCE * nodes, state.wait_for(is_told)).await;
     match told {
         Ok(Ok(state)) => match &*state {
             LinkState::Down(reason) => Err(reason.clone()),
@@ -78,7 +78,7 @@ fn judge_refusal(address: &BrokerAddress, reason: Option<&ConnectError>) -> Find
             (format!("it cannot be reached at {address}{causes}"), "start it, or correct `BELLHOP_AMQP_URL`")
         }
         None => (
-            format!("it did not answer at {address} within {CONNECT_PATIENCE:?}"),
+            format!("it did not answer at {address} within {:?}", CONNECT_PATIENCE * address.node_count()),
             "start it, or correct `BELLHOP_AMQP_URL`",
         ),
     };
