@@ -115,18 +115,21 @@ pub(crate) async fn keep<P: Ports>(
     let mut shut = None;
     let mut pause = PAUSE_MIN;
     let mut chosen = 0;
+    let mut is_first_refusal = true;
     loop {
         let message = &alternatives[chosen];
         let Err(error) = ports.publish(message.clone()).await else { return Kept::Stored };
         shut.get_or_insert_with(|| gate.shut());
         let (exchange, key) = (&message.exchange, &message.routing_key);
         tracing::warn!(%error, exchange, key, "a result is not stored yet; trying again");
+        // A queue that has just lost its leader refuses once, too, and need not cost a longer wait.
         let is_refused = matches!(error, PublishError::Refused | PublishError::Unroutable);
-        if is_refused {
+        let is_full = is_refused && !std::mem::take(&mut is_first_refusal);
+        if is_full {
             chosen = (chosen + 1) % alternatives.len();
         }
         // Another queue may take it at once. When none did, or the broker does not answer, it needs time.
-        if chosen == 0 || !is_refused {
+        if chosen == 0 || !is_full {
             ports.pause(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }

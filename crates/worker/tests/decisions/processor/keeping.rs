@@ -26,6 +26,16 @@ fn a_rung_that_refuses_is_replaced_by_the_next_longer_one() {
     }
 }
 
+/// A queue that has just lost its leader refuses what comes first.
+#[test]
+fn a_rung_that_refuses_once_is_asked_again() {
+    let mut bench = Bench::new();
+    bench.webhook([FAILED]);
+    bench.with(|state| state.broker.fates.push_back(Fate::Refused));
+    assert_eq!(bench.deliver(), Settlement::Acknowledge);
+    assert_eq!(bench.filled(), ["bellhop.live.wait.30s"]);
+}
+
 #[test]
 fn a_rung_that_was_never_declared_is_replaced_by_the_next_longer_one() {
     let waits = [Duration::from_secs(1), Duration::from_secs(2)];
