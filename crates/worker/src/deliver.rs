@@ -167,7 +167,7 @@ impl<P: Ports> Processor<P> {
         records.push_end(&end);
         let unrecorded = Owed { unrecorded: Some((reason, outcome)), ..owed.clone() };
         let alternatives = [
-            batch(&records, self.ports.now(), self.message_id()),
+            batch(records, self.ports.now(), self.message_id()),
             self.wait(in_hand, self.ladder.longest(), &unrecorded),
         ];
         count(&self.metrics.deliveries, &[event.mode.as_str(), reason.state().as_str()]);

@@ -100,8 +100,9 @@ impl<P: Ports> Processor<P> {
     }
 
     /// Writes records to the log, as one message, and waits until the broker has it or the log refuses it.
-    pub async fn write(&self, records: &Records) {
-        if records.is_empty() {
+    pub async fn write(&self, records: Records) {
+        let count = records.len();
+        if count == 0 {
             return;
         }
         let batch = batch(records, self.ports.now(), self.message_id());
@@ -109,7 +110,7 @@ impl<P: Ports> Processor<P> {
             Logged::Stored => "stored",
             Logged::Dropped => "dropped",
         };
-        self.metrics.records.with_label_values(&[result]).inc_by(records.len() as u64);
+        self.metrics.records.with_label_values(&[result]).inc_by(count as u64);
     }
 
     async fn process_in_hand(&self, in_hand: &InHand<'_>) -> Done {

@@ -31,7 +31,7 @@ pub(crate) fn waiting(
 }
 
 /// A message to the log.
-pub(crate) fn batch(records: &Records, now: OffsetDateTime, message_id: String) -> Outgoing {
+pub(crate) fn batch(records: Records, now: OffsetDateTime, message_id: String) -> Outgoing {
     Outgoing {
         exchange: names::LOG.to_owned(),
         routing_key: names::LOG.to_owned(),
@@ -39,7 +39,7 @@ pub(crate) fn batch(records: &Records, now: OffsetDateTime, message_id: String) 
         message_type: Some("records".to_owned()),
         timestamp: u64::try_from(now.unix_timestamp()).unwrap_or(0),
         headers: Vec::new(),
-        body: records.message().into(),
+        body: records.into_message().into(),
     }
 }
 

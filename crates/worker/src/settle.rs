@@ -78,7 +78,7 @@ impl<P: Ports> Settler<P> {
     fn send_off(&self, batch: Batch<Waiting>) {
         let processor = Arc::clone(&self.processor);
         self.tasks.spawn(async move {
-            processor.write(&batch.records).await;
+            processor.write(batch.records).await;
             for (settlement, receipt, permit) in batch.waiting {
                 settle(settlement, receipt);
                 drop(permit);

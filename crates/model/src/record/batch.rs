@@ -18,7 +18,7 @@ const TAIL: &[u8] = b"]}";
 /// Each is encoded where it arises; batches are then a matter of copying bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    /// The records, separated by commas.
+    /// A message but for its end; empty while there are no records.
     bytes: Vec<u8>,
     count: usize,
 }
@@ -65,12 +65,11 @@ impl Records {
 
     /// Adds all of another's.
     pub fn append(&mut self, other: &Self) {
-        if other.is_empty() {
-            return;
+        if let Some(records) = other.bytes.get(HEAD.len()..) {
+            self.separate();
+            self.bytes.extend_from_slice(records);
+            self.count += other.count - 1;
         }
-        self.separate();
-        self.bytes.extend_from_slice(&other.bytes);
-        self.count += other.count - 1;
     }
 
     /// How many there are.
@@ -88,13 +87,17 @@ impl Records {
     /// The size of the message they would make, in bytes.
     #[must_use]
     pub const fn message_bytes(&self) -> usize {
-        HEAD.len() + self.bytes.len() + TAIL.len()
+        self.bytes.len() + TAIL.len()
     }
 
     /// The body of a message with these records.
     #[must_use]
-    pub fn message(&self) -> Vec<u8> {
-        [HEAD, &self.bytes, TAIL].concat()
+    pub fn into_message(mut self) -> Vec<u8> {
+        if self.is_empty() {
+            self.bytes.extend_from_slice(HEAD);
+        }
+        self.bytes.extend_from_slice(TAIL);
+        self.bytes
     }
 
     fn push(&mut self, record: &Written<'_>) {
@@ -103,9 +106,8 @@ impl Records {
     }
 
     fn separate(&mut self) {
-        if self.count != 0 {
-            self.bytes.push(b',');
-        }
+        let between: &[u8] = if self.is_empty() { HEAD } else { b"," };
+        self.bytes.extend_from_slice(between);
         self.count += 1;
     }
 }

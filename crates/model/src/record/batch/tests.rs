@@ -76,7 +76,7 @@ fn batch() -> Records {
 
 #[test]
 fn records_survive_their_encoding() {
-    let records = decode_batch(&batch().message()).expect("decodes");
+    let records = decode_batch(&batch().into_message()).expect("decodes");
     let [Record::Event(event), Record::Attempt(made), Record::End(ended)] = &records[..] else {
         panic!("{records:?}")
     };
@@ -85,11 +85,11 @@ fn records_survive_their_encoding() {
     let bare = AttemptRecord { status: None, verdict: Decided::Gone, answer: None, ..attempt() };
     let mut records = Records::default();
     records.push_attempt(&bare);
-    assert_eq!(decode_batch(&records.message()), Ok(vec![Record::Attempt(Box::new(bare))]));
+    assert_eq!(decode_batch(&records.into_message()), Ok(vec![Record::Attempt(Box::new(bare))]));
     let never = End { attempt: None, reason: EndReason::WebhookInactive, ..end() };
     let mut records = Records::default();
     records.push_end(&never);
-    assert_eq!(decode_batch(&records.message()), Ok(vec![Record::End(never)]));
+    assert_eq!(decode_batch(&records.into_message()), Ok(vec![Record::End(never)]));
 }
 
 #[test]
@@ -97,19 +97,20 @@ fn joined_records_are_all_of_them_in_their_order() {
     let mut joined = Records::default();
     joined.append(&Records::default());
     assert!(joined.is_empty());
-    assert_eq!(decode_batch(&joined.message()), Ok(Vec::new()));
+    assert_eq!(decode_batch(&joined.clone().into_message()), Ok(Vec::new()));
     joined.append(&batch());
     joined.append(&Records::default());
     joined.append(&batch());
     assert_eq!(joined.len(), 6);
-    assert_eq!(joined.message().len(), joined.message_bytes());
-    let once = decode_batch(&batch().message()).expect("decodes");
-    assert_eq!(decode_batch(&joined.message()), Ok([&once[..], &once[..]].concat()));
+    let (bytes, message) = (joined.message_bytes(), joined.into_message());
+    assert_eq!(message.len(), bytes);
+    let once = decode_batch(&batch().into_message()).expect("decodes");
+    assert_eq!(decode_batch(&message), Ok([&once[..], &once[..]].concat()));
 }
 
 #[test]
 fn later_versions_and_unknown_words_are_refused_and_new_members_are_not() {
-    let text = String::from_utf8(batch().message()).expect("JSON");
+    let text = String::from_utf8(batch().into_message()).expect("JSON");
     let changed = |from: &str, to: &str| {
         assert!(text.contains(from), "{from} is not in {text}");
         decode_batch(text.replace(from, to).as_bytes())
@@ -131,7 +132,7 @@ fn later_versions_and_unknown_words_are_refused_and_new_members_are_not() {
 
 #[test]
 fn an_error_repeats_nothing_of_a_record() {
-    let text = String::from_utf8(batch().message()).expect("JSON");
+    let text = String::from_utf8(batch().into_message()).expect("JSON");
     let error = decode_batch(text.replace(r#""status":500"#, r#""status":"Jane Doe""#).as_bytes());
     let shown = format!("{0} {0:?}", error.expect_err("a status is a number"));
     assert!(!shown.contains("Jane"), "{shown}");
@@ -145,7 +146,7 @@ proptest! {
         let record = AttemptRecord { answer: Some(said), sent, ..attempt() };
         let mut records = Records::default();
         records.push_attempt(&record);
-        prop_assert_eq!(decode_batch(&records.message()), Ok(vec![Record::Attempt(Box::new(record))]));
+        prop_assert_eq!(decode_batch(&records.into_message()), Ok(vec![Record::Attempt(Box::new(record))]));
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Fleet {
         let task = async move {
             let is_lost = || world.with(|state| state.hands.get(hand).is_lost);
             let processed = processor.process(&message, &origin, &is_lost).await;
-            processor.write(&processed.records).await;
+            processor.write(processed.records).await;
             // The acknowledgement is on its way, and may yet be lost.
             let at = world.with(|state| state.now);
             world.turn_at(at).await;
