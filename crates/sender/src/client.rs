@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellhop_model::{Answer, Failure, Mode, Outcome};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Client;
@@ -18,6 +18,8 @@ use tokio_rustls::TlsConnector;
 use crate::answer::{read_body, read_head};
 use crate::classify::failure_of;
 use crate::connector::{Connector, Guard};
+use crate::excerpt::{AnswerExcerpt, AnswerHeader, keep_body, keep_headers};
+use crate::phases::{Phases, observe_connecting};
 use crate::request::Request;
 use crate::resolver::SystemResolver;
 use crate::tls::client_config;
@@ -31,14 +33,24 @@ const ANSWER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 pub struct Sender(Arc<Shared>);
 
 /// What came of one attempt.
+#[derive(Debug)]
 pub struct Exchange {
     /// What the endpoint did.
     pub outcome: Outcome,
     /// From the call until the answer was read or given up.
     pub duration: Duration,
-    /// The first bytes of the answer's body as received, neither decoded nor decompressed, at most
-    /// [`ANSWER_BYTES_MAX`](bellhop_model::limits::ANSWER_BYTES_MAX). It may repeat health data.
-    pub answer_excerpt: Bytes,
+    /// What the duration was spent on.
+    pub phases: Phases,
+    /// The beginning of the answer, as far as it came. It may repeat health data.
+    pub answer: AnswerExcerpt,
+}
+
+/// What is known of an attempt that may be given up at any moment.
+struct Progress {
+    started: Instant,
+    head: Option<Duration>,
+    headers: Vec<AnswerHeader>,
+    body: Vec<u8>,
 }
 
 struct Shared {
@@ -95,13 +107,29 @@ impl Sender {
     /// repeated. Dropping the future closes the connection; what the endpoint made of the request is then unknown.
     pub async fn send(&self, request: Request<'_>) -> Exchange {
         let started = Instant::now();
-        let mut excerpt = BytesMut::new();
-        let attempt = timeout(self.0.request_timeout, self.0.attempt(request, &mut excerpt)).await;
+        let mut progress = Progress { started, head: None, headers: Vec::new(), body: Vec::new() };
+        let attempt = timeout(self.0.request_timeout, self.0.attempt(request, &mut progress));
+        let (attempt, connected_at) = observe_connecting(attempt).await;
         let outcome = match attempt.unwrap_or(Err(Failure::TimedOut)) {
             Ok(answer) => Outcome::Answered(answer),
             Err(failure) => Outcome::Failed(failure),
         };
-        Exchange { outcome, duration: started.elapsed(), answer_excerpt: excerpt.freeze() }
+        let connected = connected_at.map(|at| at.duration_since(started));
+        let (body, is_body_cut) = keep_body(&progress.body);
+        Exchange {
+            outcome,
+            duration: started.elapsed(),
+            phases: Phases { connected, head: progress.head },
+            answer: AnswerExcerpt { headers: progress.headers, body, is_body_cut },
+        }
+    }
+}
+
+impl Exchange {
+    /// An exchange of which nothing but outcome and duration is known.
+    #[must_use]
+    pub fn new(outcome: Outcome, duration: Duration) -> Self {
+        Self { outcome, duration, phases: Phases::default(), answer: AnswerExcerpt::default() }
     }
 }
 
@@ -111,18 +139,8 @@ impl fmt::Debug for Sender {
     }
 }
 
-impl fmt::Debug for Exchange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
-            .field("outcome", &self.outcome)
-            .field("duration", &self.duration)
-            .field("answer_excerpt_bytes", &self.answer_excerpt.len())
-            .finish()
-    }
-}
-
 impl Shared {
-    async fn attempt(&self, request: Request<'_>, excerpt: &mut BytesMut) -> Result<Answer, Failure> {
+    async fn attempt(&self, request: Request<'_>, progress: &mut Progress) -> Result<Answer, Failure> {
         let pool = match request.mode() {
             Mode::Live => &self.live,
             Mode::Test => &self.test,
@@ -133,8 +151,11 @@ impl Shared {
             tracing::debug!(error = &error as &dyn Error, "an attempt had no answer");
             failure_of(&error)
         })?;
-        let answer = read_head(&response, OffsetDateTime::now_utc())?;
-        read_body(response.into_body(), excerpt).await?;
+        progress.head = Some(progress.started.elapsed());
+        let (head, body) = response.into_parts();
+        progress.headers = keep_headers(&head.headers);
+        let answer = read_head(&head, OffsetDateTime::now_utc())?;
+        read_body(body, &mut progress.body).await?;
         Ok(answer)
     }
 }

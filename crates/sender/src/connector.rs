@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::address::{AllowList, ForbiddenAddress};
+use crate::phases::note_connected;
 use crate::resolver::{Resolve, ResolveError};
 
 #[cfg(test)]
@@ -89,7 +90,11 @@ impl tower_service::Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let guard = Arc::clone(&self.0);
-        Box::pin(async move { guard.connect(&uri).await })
+        Box::pin(async move {
+            let stream = guard.connect(&uri).await?;
+            note_connected();
+            Ok(stream)
+        })
     }
 }
 

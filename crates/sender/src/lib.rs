@@ -15,6 +15,12 @@ pub use request::{PlainHttp, Request};
 mod client;
 pub use client::{Exchange, Sender};
 
+mod phases;
+pub use phases::Phases;
+
+mod excerpt;
+pub use excerpt::{AnswerExcerpt, AnswerHeader};
+
 mod connector;
 mod resolver;
 

@@ -4,6 +4,7 @@ mod endpoint;
 
 mod addresses;
 mod answers;
+mod excerpts;
 mod faults;
 mod pool;
 mod tls;

@@ -82,7 +82,7 @@ async fn many_at_once_each_get_their_answer() {
     for send in sends {
         let exchange = send.await.expect("no panic");
         assert!(exchange.outcome.is_success(), "{exchange:?}");
-        assert_eq!(exchange.answer_excerpt.as_ref(), b"ok");
+        assert_eq!(exchange.answer.body, "ok");
     }
 }
 
