@@ -8,6 +8,8 @@ use std::time::Duration;
 use bellhop_model::{Answer, Failure, Mode, Outcome};
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -16,10 +18,10 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::answer::{read_body, read_head};
-use crate::classify::failure_of;
+use crate::classify::{failure_of, is_unwritten};
 use crate::connector::{Connector, Guard};
 use crate::excerpt::{AnswerExcerpt, AnswerHeader, keep_body, keep_headers};
-use crate::phases::{Phases, observe_connecting};
+use crate::phases::{Phases, has_connected, observe_connecting};
 use crate::request::Request;
 use crate::resolver::SystemResolver;
 use crate::tls::client_config;
@@ -51,6 +53,13 @@ struct Progress {
     head: Option<Duration>,
     headers: Vec<AnswerHeader>,
     body: Vec<u8>,
+}
+
+/// Why an attempt has no answer.
+struct Unanswered {
+    failure: Failure,
+    /// Whether it is known that nothing of the request was written.
+    is_unwritten: bool,
 }
 
 struct Shared {
@@ -145,17 +154,70 @@ impl Shared {
             Mode::Live => &self.live,
             Mode::Test => &self.test,
         };
-        // What no request can name, no name server can find.
-        let request = request.assemble(&self.user_agent).map_err(|_| Failure::Dns)?;
-        let response = pool.request(request).await.map_err(|error| {
-            tracing::debug!(error = &error as &dyn Error, "an attempt had no answer");
-            failure_of(&error)
-        })?;
+        let response = until_begun(|| self.begin(pool, &request)).await.map_err(|error| error.failure)?;
         progress.head = Some(progress.started.elapsed());
         let (head, body) = response.into_parts();
         progress.headers = keep_headers(&head.headers);
         let answer = read_head(&head, OffsetDateTime::now_utc())?;
         read_body(body, &mut progress.body).await?;
         Ok(answer)
+    }
+
+    async fn begin(&self, pool: &Pool, request: &Request<'_>) -> Result<Response<Incoming>, Unanswered> {
+        // What no request can name, no name server can find.
+        let assembled = request
+            .assemble(&self.user_agent)
+            .map_err(|_| Unanswered { failure: Failure::Dns, is_unwritten: false })?;
+        pool.request(assembled).await.map_err(|error| {
+            tracing::debug!(error = &error as &dyn Error, "an attempt had no answer");
+            Unanswered { failure: failure_of(&error), is_unwritten: is_unwritten(&error) }
+        })
+    }
+}
+
+/// Sends until a request was begun: a kept connection that proves dead before a byte was written uses up no attempt, and
+/// the next one may live. A connection of the attempt's own is never repeated; so at the latest that one ends it.
+async fn until_begun<T, F>(mut send: impl FnMut() -> F) -> Result<T, Unanswered>
+where
+    F: Future<Output = Result<T, Unanswered>>,
+{
+    loop {
+        match send().await {
+            Err(error) if error.is_unwritten && !has_connected() => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phases::note_connected;
+
+    /// What comes of sending when the first `dead` connections are kept and dead, and how often it was sent.
+    async fn sent(dead: usize, then: impl Fn() -> Result<(), Unanswered>) -> (Result<(), Failure>, usize) {
+        let mut count = 0;
+        let sending = until_begun(|| {
+            count += 1;
+            assert!(count < 10, "it is repeated without end");
+            let is_dead = count <= dead;
+            let unwritten = Unanswered { failure: Failure::Connect, is_unwritten: true };
+            std::future::ready(if is_dead { Err(unwritten) } else { then() })
+        });
+        let (result, _) = observe_connecting(sending).await;
+        (result.map_err(|error| error.failure), count)
+    }
+
+    #[tokio::test]
+    async fn dead_kept_connections_are_passed_over_and_nothing_else_is_repeated() {
+        let interrupted = || Err(Unanswered { failure: Failure::Interrupted, is_unwritten: false });
+        let fresh_and_dead = || {
+            note_connected();
+            Err(Unanswered { failure: Failure::Connect, is_unwritten: true })
+        };
+        assert_eq!(sent(3, || Ok(())).await, (Ok(()), 4));
+        assert_eq!(sent(0, || Ok(())).await, (Ok(()), 1));
+        assert_eq!(sent(1, interrupted).await, (Err(Failure::Interrupted), 2));
+        assert_eq!(sent(2, fresh_and_dead).await, (Err(Failure::Connect), 3));
     }
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bellhop_model::Failure;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
-use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::net::TcpStream;
@@ -20,15 +19,14 @@ use tokio_rustls::TlsConnector;
 use crate::address::{AllowList, ForbiddenAddress};
 use crate::phases::note_connected;
 use crate::resolver::{Resolve, ResolveError};
+use crate::stream::Stream;
+use crate::wire::Wire;
 
 #[cfg(test)]
 mod tests;
 
 /// A name with more addresses than this has only the first ones dialled; all of them are judged.
 const ADDRESSES_DIALLED_MAX: u32 = 8;
-
-/// A connection to an endpoint.
-pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Connects for the HTTP client, which keeps connections by scheme and authority.
 #[derive(Clone)]
@@ -80,9 +78,9 @@ impl Connector {
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = Stream;
+    type Response = TokioIo<Stream>;
     type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
@@ -93,7 +91,7 @@ impl tower_service::Service<Uri> for Connector {
         Box::pin(async move {
             let stream = guard.connect(&uri).await?;
             note_connected();
-            Ok(stream)
+            Ok(TokioIo::new(stream))
         })
     }
 }
@@ -104,8 +102,8 @@ impl Guard {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let addresses = self.vet(host).await?;
-        let socket = self.dial(&addresses, port).await?;
-        if is_https { self.encrypt(socket, host).await } else { Ok(Stream::Http(TokioIo::new(socket))) }
+        let wire = self.dial(&addresses, port).await?;
+        if is_https { self.encrypt(wire, host).await } else { Ok(Stream::plain(wire)) }
     }
 
     /// Finds the addresses of a host and judges all of them: one forbidden address refuses the host, because a name
@@ -126,7 +124,7 @@ impl Guard {
 
     /// Connects to the first address that answers. Each may use an even share of the time left, so one that swallows
     /// packets does not cost the others their turn.
-    async fn dial(&self, addresses: &[IpAddr], port: u16) -> Result<TcpStream, ConnectError> {
+    async fn dial(&self, addresses: &[IpAddr], port: u16) -> Result<Wire, ConnectError> {
         let count =
             u32::try_from(addresses.len()).map_or(ADDRESSES_DIALLED_MAX, |n| n.min(ADDRESSES_DIALLED_MAX));
         let deadline = Instant::now() + self.step_timeout;
@@ -143,21 +141,21 @@ impl Guard {
     }
 
     /// Judges whom a socket is really connected to, in case something between rewrote it.
-    fn admit(&self, socket: TcpStream) -> Result<TcpStream, ConnectError> {
+    fn admit(&self, socket: TcpStream) -> Result<Wire, ConnectError> {
         let peer = socket.peer_addr().map_err(ConnectError::Dial)?;
         self.allowed.admit(peer.ip())?;
         // Head and body leave in one write; waiting for more would only delay them.
         socket.set_nodelay(true).map_err(ConnectError::Dial)?;
-        Ok(socket)
+        Ok(Wire::new(socket))
     }
 
-    async fn encrypt(&self, socket: TcpStream, host: &str) -> Result<Stream, ConnectError> {
+    async fn encrypt(&self, wire: Wire, host: &str) -> Result<Stream, ConnectError> {
         let name = ServerName::try_from(bare(host).to_owned())?;
-        let stream = timeout(self.step_timeout, self.tls.connect(name, TokioIo::new(TokioIo::new(socket))))
+        let stream = timeout(self.step_timeout, self.tls.connect(name, wire))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(ConnectError::Handshake)?;
-        Ok(Stream::Https(TokioIo::new(stream)))
+        Ok(Stream::encrypted(stream))
     }
 }
 

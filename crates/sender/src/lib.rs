@@ -23,6 +23,8 @@ pub use excerpt::{AnswerExcerpt, AnswerHeader};
 
 mod connector;
 mod resolver;
+mod stream;
+mod wire;
 
 mod tls;
 pub use rustls::pki_types::CertificateDer;

@@ -30,6 +30,11 @@ pub(crate) async fn observe_connecting<T>(attempt: impl Future<Output = T>) -> (
     CONNECTED_AT.scope(Cell::new(None), observed).await
 }
 
+/// Whether the attempt that asks had a connection of its own.
+pub(crate) fn has_connected() -> bool {
+    CONNECTED_AT.try_with(|at| at.get().is_some()).unwrap_or(false)
+}
+
 /// Notes that the attempt that asks has its connection.
 pub(crate) fn note_connected() {
     // Nobody asks when the connection is finished in the background.

@@ -6,5 +6,7 @@ mod addresses;
 mod answers;
 mod excerpts;
 mod faults;
+mod floods;
+mod lies;
 mod pool;
 mod tls;
