@@ -108,18 +108,27 @@ impl Guard {
 
     /// Finds the addresses of a host and judges all of them: one forbidden address refuses the host, because a name
     /// that mixes them is either mistaken or an attempt to be called inside.
+    ///
+    /// A name that only our own network could know is refused alike whether it exists or not: otherwise an organisation
+    /// could ask us which of our services there are.
     async fn vet(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
         let addresses = match literal(host) {
             Some(address) => vec![address],
-            None => timeout(self.step_timeout, self.resolver.resolve(host))
-                .await
-                .unwrap_or(Err(ResolveError::TimedOut))?,
+            None => match self.resolve(host).await {
+                Err(_) if is_internal(host) => {
+                    return Err(ForbiddenAddress { purpose: "an internal name" }.into());
+                }
+                resolved => resolved?,
+            },
         };
-        if addresses.is_empty() {
-            return Err(ResolveError::Empty.into());
-        }
         addresses.iter().try_for_each(|address| self.allowed.admit(*address))?;
         Ok(addresses)
+    }
+
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        let resolved = timeout(self.step_timeout, self.resolver.resolve(name)).await;
+        let addresses = resolved.unwrap_or(Err(ResolveError::TimedOut))?;
+        if addresses.is_empty() { Err(ResolveError::Empty) } else { Ok(addresses) }
     }
 
     /// Connects to the first address that answers. Each may use an even share of the time left, so one that swallows
@@ -157,6 +166,17 @@ impl Guard {
             .map_err(ConnectError::Handshake)?;
         Ok(Stream::encrypted(stream))
     }
+}
+
+/// Whether a name is one that the public DNS does not have: a single label, or one of the domains for private use.
+///
+/// Source: RFC 6762 (`local`, and appendix G for what is in use besides), RFC 8375, ICANN's resolution on `internal`.
+fn is_internal(host: &str) -> bool {
+    const PRIVATE: [&str; 9] =
+        ["corp", "home", "home.arpa", "internal", "intranet", "lan", "local", "localhost", "private"];
+    let name = bare(host);
+    let is_within = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    !name.contains('.') || PRIVATE.into_iter().any(is_within)
 }
 
 /// The address that a host is, when it is one. Odd notations were normalised when the URL was parsed.
