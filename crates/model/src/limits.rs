@@ -23,6 +23,19 @@ pub const ENDPOINT_URL_BYTES_MAX: usize = 2048;
 /// How much of an endpoint's answer is read, in bytes; the rest is cut off.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
+/// How much of an answer's body is kept to be looked at, in bytes of text. Enough for an error message; it is stored for
+/// every attempt.
+pub const ANSWER_EXCERPT_BYTES_MAX: usize = 1024;
+
+/// How many headers of an answer are kept to be looked at.
+pub const ANSWER_HEADERS_MAX: usize = 32;
+
+/// Greatest length of the name of a header that is kept, in bytes; one with a longer name is left out.
+pub const ANSWER_HEADER_NAME_BYTES_MAX: usize = 64;
+
+/// How much of a header's value is kept, in bytes of text.
+pub const ANSWER_HEADER_VALUE_BYTES_MAX: usize = 256;
+
 /// The longest an endpoint's `Retry-After` may put the next attempt off.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 

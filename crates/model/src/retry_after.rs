@@ -75,13 +75,35 @@ mod tests {
         }
     }
 
+    /// Bytes, texts, and what is nearly a date.
+    fn odd_value() -> impl Strategy<Value = Vec<u8>> {
+        let dates = "[ ]?[A-Z][a-z]{2}, [0-9]{1,2} (Jan|Feb|Nov|Xyz) [0-9+-]{4,6} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|UTC)";
+        let date = dates.prop_map(String::into_bytes);
+        let number = "[ +-]?[0-9\u{ff11}]{0,40}(\\.[0-9])?".prop_map(String::into_bytes);
+        prop_oneof![any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes), date, number]
+    }
+
     proptest! {
         #[test]
-        fn any_bytes_give_a_bounded_wait_or_an_error(value: Vec<u8>, now in -62_135_596_800i64..=253_402_300_799) {
+        fn any_bytes_give_a_bounded_wait_or_an_error(value in odd_value(), now in -62_135_596_800i64..=253_402_300_799) {
             let now = OffsetDateTime::from_unix_timestamp(now).expect("in range");
             if let Ok(wait) = parse_retry_after(&value, now, MAX) {
                 prop_assert!(wait <= MAX);
             }
+        }
+
+        #[test]
+        fn a_number_means_itself_up_to_the_greatest_wait(seconds: u64, zeros in 0usize..40) {
+            let value = format!("{}{seconds}", "0".repeat(zeros));
+            prop_assert_eq!(parse(&value), Ok(seconds.min(MAX.as_secs())));
+        }
+
+        #[test]
+        fn a_date_means_the_time_until_then(seconds in -100_000_000i64..100_000_000) {
+            let now = OffsetDateTime::from_unix_timestamp(784_111_777).expect("in range");
+            let date = (now + time::Duration::seconds(seconds)).format(IMF_FIXDATE).expect("a date");
+            let expected = u64::try_from(seconds).unwrap_or(0).min(MAX.as_secs());
+            prop_assert_eq!(parse(&date), Ok(expected));
         }
     }
 }

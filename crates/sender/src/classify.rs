@@ -6,6 +6,7 @@ use std::{io, iter};
 use bellhop_model::Failure;
 
 use crate::connector::ConnectError;
+use crate::stream::Unwritten;
 
 /// Says what an error of the HTTP client, or of reading a body, is to the attempt.
 ///
@@ -13,7 +14,16 @@ use crate::connector::ConnectError;
 /// are known to have sent nothing.
 pub(crate) fn failure_of(error: &(dyn Error + 'static)) -> Failure {
     let told = causes(error).find_map(failure_of_cause);
-    told.unwrap_or(if causes(error).any(is_unstarted) { Failure::Connect } else { Failure::Interrupted })
+    told.unwrap_or_else(|| {
+        if causes(error).any(is_handed_back) { Failure::Connect } else { Failure::Interrupted }
+    })
+}
+
+/// Whether it is known that nothing of the request was written.
+pub(crate) fn is_unwritten(error: &(dyn Error + 'static)) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| unwritten(error).is_some())
 }
 
 fn failure_of_cause(cause: &(dyn Error + 'static)) -> Option<Failure> {
@@ -21,7 +31,7 @@ fn failure_of_cause(cause: &(dyn Error + 'static)) -> Option<Failure> {
         return Some(error.failure());
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-        return error.is_parse().then_some(Failure::Protocol);
+        return (error.is_parse() || is_unsolicited(error)).then_some(Failure::Protocol);
     }
     if let Some(error) = cause.downcast_ref::<io::Error>() {
         return failure_of_io(error);
@@ -30,6 +40,11 @@ fn failure_of_cause(cause: &(dyn Error + 'static)) -> Option<Failure> {
 }
 
 fn failure_of_io(error: &io::Error) -> Option<Failure> {
+    match unwritten(error) {
+        Some(Unwritten::Ended) => return Some(Failure::Connect),
+        Some(Unwritten::Unsolicited) => return Some(Failure::Protocol),
+        None => {}
+    }
     // With TLS 1.3 a server refuses a client (say, for lack of a certificate) only after the handshake.
     if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         return Some(Failure::Tls);
@@ -39,9 +54,21 @@ fn failure_of_io(error: &io::Error) -> Option<Failure> {
         .then_some(Failure::Protocol)
 }
 
+fn unwritten(error: &io::Error) -> Option<Unwritten> {
+    error.get_ref().and_then(|inner| inner.downcast_ref()).copied()
+}
+
 /// Whether hyper gave the request back, or never took it, because the connection was gone before.
-fn is_unstarted(cause: &(dyn Error + 'static)) -> bool {
+fn is_handed_back(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_canceled() || error.is_closed())
+}
+
+/// Whether the request was given back because the endpoint talked before it was asked: an error of hyper's own, behind
+/// the one that gives back.
+fn is_unsolicited(error: &hyper::Error) -> bool {
+    let reason = error.source().and_then(|reason| reason.downcast_ref::<hyper::Error>());
+    error.is_canceled()
+        && reason.is_some_and(|reason| !reason.is_incomplete_message() && reason.source().is_none())
 }
 
 /// An error and its sources, outermost first.

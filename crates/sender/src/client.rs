@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellhop_model::{Answer, Failure, Mode, Outcome};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -16,8 +18,10 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::answer::{read_body, read_head};
-use crate::classify::failure_of;
+use crate::classify::{failure_of, is_unwritten};
 use crate::connector::{Connector, Guard};
+use crate::excerpt::{AnswerExcerpt, AnswerHeader, keep_body, keep_headers};
+use crate::phases::{Phases, has_connected, observe_connecting};
 use crate::request::Request;
 use crate::resolver::SystemResolver;
 use crate::tls::client_config;
@@ -31,14 +35,31 @@ const ANSWER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 pub struct Sender(Arc<Shared>);
 
 /// What came of one attempt.
+#[derive(Debug)]
 pub struct Exchange {
     /// What the endpoint did.
     pub outcome: Outcome,
     /// From the call until the answer was read or given up.
     pub duration: Duration,
-    /// The first bytes of the answer's body as received, neither decoded nor decompressed, at most
-    /// [`ANSWER_BYTES_MAX`](bellhop_model::limits::ANSWER_BYTES_MAX). It may repeat health data.
-    pub answer_excerpt: Bytes,
+    /// What the duration was spent on.
+    pub phases: Phases,
+    /// The beginning of the answer, as far as it came. It may repeat health data.
+    pub answer: AnswerExcerpt,
+}
+
+/// What is known of an attempt that may be given up at any moment.
+struct Progress {
+    started: Instant,
+    head: Option<Duration>,
+    headers: Vec<AnswerHeader>,
+    body: Vec<u8>,
+}
+
+/// Why an attempt has no answer.
+struct Unanswered {
+    failure: Failure,
+    /// Whether it is known that nothing of the request was written.
+    is_unwritten: bool,
 }
 
 struct Shared {
@@ -95,13 +116,29 @@ impl Sender {
     /// repeated. Dropping the future closes the connection; what the endpoint made of the request is then unknown.
     pub async fn send(&self, request: Request<'_>) -> Exchange {
         let started = Instant::now();
-        let mut excerpt = BytesMut::new();
-        let attempt = timeout(self.0.request_timeout, self.0.attempt(request, &mut excerpt)).await;
+        let mut progress = Progress { started, head: None, headers: Vec::new(), body: Vec::new() };
+        let attempt = timeout(self.0.request_timeout, self.0.attempt(request, &mut progress));
+        let (attempt, connected_at) = observe_connecting(attempt).await;
         let outcome = match attempt.unwrap_or(Err(Failure::TimedOut)) {
             Ok(answer) => Outcome::Answered(answer),
             Err(failure) => Outcome::Failed(failure),
         };
-        Exchange { outcome, duration: started.elapsed(), answer_excerpt: excerpt.freeze() }
+        let connected = connected_at.map(|at| at.duration_since(started));
+        let (body, is_body_cut) = keep_body(&progress.body);
+        Exchange {
+            outcome,
+            duration: started.elapsed(),
+            phases: Phases { connected, head: progress.head },
+            answer: AnswerExcerpt { headers: progress.headers, body, is_body_cut },
+        }
+    }
+}
+
+impl Exchange {
+    /// An exchange of which nothing but outcome and duration is known.
+    #[must_use]
+    pub fn new(outcome: Outcome, duration: Duration) -> Self {
+        Self { outcome, duration, phases: Phases::default(), answer: AnswerExcerpt::default() }
     }
 }
 
@@ -111,38 +148,76 @@ impl fmt::Debug for Sender {
     }
 }
 
-impl Exchange {
-    /// What came of an attempt that failed before anything was opened.
-    #[must_use]
-    pub fn failed(failure: Failure) -> Self {
-        Self { outcome: Outcome::Failed(failure), duration: Duration::ZERO, answer_excerpt: Bytes::new() }
-    }
-}
-
-impl fmt::Debug for Exchange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
-            .field("outcome", &self.outcome)
-            .field("duration", &self.duration)
-            .field("answer_excerpt_bytes", &self.answer_excerpt.len())
-            .finish()
-    }
-}
-
 impl Shared {
-    async fn attempt(&self, request: Request<'_>, excerpt: &mut BytesMut) -> Result<Answer, Failure> {
+    async fn attempt(&self, request: Request<'_>, progress: &mut Progress) -> Result<Answer, Failure> {
         let pool = match request.mode() {
             Mode::Live => &self.live,
             Mode::Test => &self.test,
         };
-        // What no request can name, no name server can find.
-        let request = request.assemble(&self.user_agent).map_err(|_| Failure::Dns)?;
-        let response = pool.request(request).await.map_err(|error| {
-            tracing::debug!(error = &error as &dyn Error, "an attempt had no answer");
-            failure_of(&error)
-        })?;
-        let answer = read_head(&response, OffsetDateTime::now_utc())?;
-        read_body(response.into_body(), excerpt).await?;
+        let response = until_begun(|| self.begin(pool, &request)).await.map_err(|error| error.failure)?;
+        progress.head = Some(progress.started.elapsed());
+        let (head, body) = response.into_parts();
+        progress.headers = keep_headers(&head.headers);
+        let answer = read_head(&head, OffsetDateTime::now_utc())?;
+        read_body(body, &mut progress.body).await?;
         Ok(answer)
+    }
+
+    async fn begin(&self, pool: &Pool, request: &Request<'_>) -> Result<Response<Incoming>, Unanswered> {
+        // What no request can name, no name server can find.
+        let assembled = request
+            .assemble(&self.user_agent)
+            .map_err(|_| Unanswered { failure: Failure::Dns, is_unwritten: false })?;
+        pool.request(assembled).await.map_err(|error| {
+            tracing::debug!(error = &error as &dyn Error, "an attempt had no answer");
+            Unanswered { failure: failure_of(&error), is_unwritten: is_unwritten(&error) }
+        })
+    }
+}
+
+/// Sends until a request was begun: a kept connection that proves dead before a byte was written uses up no attempt, and
+/// the next one may live. A connection of the attempt's own is never repeated; so at the latest that one ends it.
+async fn until_begun<T, F>(mut send: impl FnMut() -> F) -> Result<T, Unanswered>
+where
+    F: Future<Output = Result<T, Unanswered>>,
+{
+    loop {
+        match send().await {
+            Err(error) if error.is_unwritten && !has_connected() => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phases::note_connected;
+
+    /// What comes of sending when the first `dead` connections are kept and dead, and how often it was sent.
+    async fn sent(dead: usize, then: impl Fn() -> Result<(), Unanswered>) -> (Result<(), Failure>, usize) {
+        let mut count = 0;
+        let sending = until_begun(|| {
+            count += 1;
+            assert!(count < 10, "it is repeated without end");
+            let is_dead = count <= dead;
+            let unwritten = Unanswered { failure: Failure::Connect, is_unwritten: true };
+            std::future::ready(if is_dead { Err(unwritten) } else { then() })
+        });
+        let (result, _) = observe_connecting(sending).await;
+        (result.map_err(|error| error.failure), count)
+    }
+
+    #[tokio::test]
+    async fn dead_kept_connections_are_passed_over_and_nothing_else_is_repeated() {
+        let interrupted = || Err(Unanswered { failure: Failure::Interrupted, is_unwritten: false });
+        let fresh_and_dead = || {
+            note_connected();
+            Err(Unanswered { failure: Failure::Connect, is_unwritten: true })
+        };
+        assert_eq!(sent(3, || Ok(())).await, (Ok(()), 4));
+        assert_eq!(sent(0, || Ok(())).await, (Ok(()), 1));
+        assert_eq!(sent(1, interrupted).await, (Err(Failure::Interrupted), 2));
+        assert_eq!(sent(2, fresh_and_dead).await, (Err(Failure::Connect), 3));
     }
 }

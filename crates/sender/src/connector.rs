@@ -10,7 +10,6 @@ use std::time::Duration;
 use bellhop_model::Failure;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
-use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::net::TcpStream;
@@ -18,16 +17,16 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::address::{AllowList, ForbiddenAddress};
+use crate::phases::note_connected;
 use crate::resolver::{Resolve, ResolveError};
+use crate::stream::Stream;
+use crate::wire::Wire;
 
 #[cfg(test)]
 mod tests;
 
 /// A name with more addresses than this has only the first ones dialled; all of them are judged.
 const ADDRESSES_DIALLED_MAX: u32 = 8;
-
-/// A connection to an endpoint.
-pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Connects for the HTTP client, which keeps connections by scheme and authority.
 #[derive(Clone)]
@@ -79,9 +78,9 @@ impl Connector {
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = Stream;
+    type Response = TokioIo<Stream>;
     type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, ConnectError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
@@ -89,7 +88,11 @@ impl tower_service::Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let guard = Arc::clone(&self.0);
-        Box::pin(async move { guard.connect(&uri).await })
+        Box::pin(async move {
+            let stream = guard.connect(&uri).await?;
+            note_connected();
+            Ok(TokioIo::new(stream))
+        })
     }
 }
 
@@ -99,29 +102,38 @@ impl Guard {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let addresses = self.vet(host).await?;
-        let socket = self.dial(&addresses, port).await?;
-        if is_https { self.encrypt(socket, host).await } else { Ok(Stream::Http(TokioIo::new(socket))) }
+        let wire = self.dial(&addresses, port).await?;
+        if is_https { self.encrypt(wire, host).await } else { Ok(Stream::plain(wire)) }
     }
 
     /// Finds the addresses of a host and judges all of them: one forbidden address refuses the host, because a name
     /// that mixes them is either mistaken or an attempt to be called inside.
+    ///
+    /// A name that only our own network could know is refused alike whether it exists or not: otherwise an organisation
+    /// could ask us which of our services there are.
     async fn vet(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
         let addresses = match literal(host) {
             Some(address) => vec![address],
-            None => timeout(self.step_timeout, self.resolver.resolve(host))
-                .await
-                .unwrap_or(Err(ResolveError::TimedOut))?,
+            None => match self.resolve(host).await {
+                Err(_) if is_internal(host) => {
+                    return Err(ForbiddenAddress { purpose: "an internal name" }.into());
+                }
+                resolved => resolved?,
+            },
         };
-        if addresses.is_empty() {
-            return Err(ResolveError::Empty.into());
-        }
         addresses.iter().try_for_each(|address| self.allowed.admit(*address))?;
         Ok(addresses)
     }
 
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        let resolved = timeout(self.step_timeout, self.resolver.resolve(name)).await;
+        let addresses = resolved.unwrap_or(Err(ResolveError::TimedOut))?;
+        if addresses.is_empty() { Err(ResolveError::Empty) } else { Ok(addresses) }
+    }
+
     /// Connects to the first address that answers. Each may use an even share of the time left, so one that swallows
     /// packets does not cost the others their turn.
-    async fn dial(&self, addresses: &[IpAddr], port: u16) -> Result<TcpStream, ConnectError> {
+    async fn dial(&self, addresses: &[IpAddr], port: u16) -> Result<Wire, ConnectError> {
         let count =
             u32::try_from(addresses.len()).map_or(ADDRESSES_DIALLED_MAX, |n| n.min(ADDRESSES_DIALLED_MAX));
         let deadline = Instant::now() + self.step_timeout;
@@ -138,22 +150,33 @@ impl Guard {
     }
 
     /// Judges whom a socket is really connected to, in case something between rewrote it.
-    fn admit(&self, socket: TcpStream) -> Result<TcpStream, ConnectError> {
+    fn admit(&self, socket: TcpStream) -> Result<Wire, ConnectError> {
         let peer = socket.peer_addr().map_err(ConnectError::Dial)?;
         self.allowed.admit(peer.ip())?;
         // Head and body leave in one write; waiting for more would only delay them.
         socket.set_nodelay(true).map_err(ConnectError::Dial)?;
-        Ok(socket)
+        Ok(Wire::new(socket))
     }
 
-    async fn encrypt(&self, socket: TcpStream, host: &str) -> Result<Stream, ConnectError> {
+    async fn encrypt(&self, wire: Wire, host: &str) -> Result<Stream, ConnectError> {
         let name = ServerName::try_from(bare(host).to_owned())?;
-        let stream = timeout(self.step_timeout, self.tls.connect(name, TokioIo::new(TokioIo::new(socket))))
+        let stream = timeout(self.step_timeout, self.tls.connect(name, wire))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(ConnectError::Handshake)?;
-        Ok(Stream::Https(TokioIo::new(stream)))
+        Ok(Stream::encrypted(stream))
     }
+}
+
+/// Whether a name is one that the public DNS does not have: a single label, or one of the domains for private use.
+///
+/// Source: RFC 6762 (`local`, and appendix G for what is in use besides), RFC 8375, ICANN's resolution on `internal`.
+fn is_internal(host: &str) -> bool {
+    const PRIVATE: [&str; 9] =
+        ["corp", "home", "home.arpa", "internal", "intranet", "lan", "local", "localhost", "private"];
+    let name = bare(host);
+    let is_within = |domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    !name.contains('.') || PRIVATE.into_iter().any(is_within)
 }
 
 /// The address that a host is, when it is one. Odd notations were normalised when the URL was parsed.

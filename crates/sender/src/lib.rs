@@ -15,8 +15,16 @@ pub use request::{PlainHttp, Request};
 mod client;
 pub use client::{Exchange, Sender};
 
+mod phases;
+pub use phases::Phases;
+
+mod excerpt;
+pub use excerpt::{AnswerExcerpt, AnswerHeader};
+
 mod connector;
 mod resolver;
+mod stream;
+mod wire;
 
 mod tls;
 pub use rustls::pki_types::CertificateDer;

@@ -60,7 +60,7 @@ impl<'a> Request<'a> {
 
     /// Turns the description into a request with every header.
     pub(crate) fn assemble(
-        self,
+        &self,
         user_agent: &HeaderValue,
     ) -> Result<hyper::Request<Full<Bytes>>, NotAddressable> {
         let uri = Uri::try_from(self.url.expose())?;
@@ -70,8 +70,8 @@ impl<'a> Request<'a> {
         headers.insert(HOST, HeaderValue::from_str(authority)?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, user_agent.clone());
-        headers.extend(self.headers);
-        let mut request = hyper::Request::new(Full::new(self.body));
+        headers.extend(self.headers.iter().cloned());
+        let mut request = hyper::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;

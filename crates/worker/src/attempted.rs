@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use bellhop_model::{Addressed, AttemptRecord, Decided, RequestId, Sent, Timing, Verdict, micros_of};
-use bellhop_sender::Exchange;
+use bellhop_model::{
+    Addressed, AnswerRecord, AttemptRecord, Decided, RequestId, Sent, Timing, Verdict, micros_of,
+};
+use bellhop_sender::{AnswerExcerpt, AnswerHeader, Exchange};
 use time::OffsetDateTime;
 
 use crate::metrics::{WorkerMetrics, count};
@@ -22,7 +24,7 @@ pub(crate) struct Made {
 pub(crate) struct Attempted<'a> {
     pub(crate) addressed: &'a Addressed,
     pub(crate) owed: &'a Owed,
-    pub(crate) made: &'a Made,
+    pub(crate) made: Made,
     pub(crate) verdict: Verdict,
 }
 
@@ -51,7 +53,7 @@ macro_rules! tell {
     }};
 }
 
-impl Attempted<'_> {
+impl<'a> Attempted<'a> {
     /// One line and a few counts. Deliveries that went well are in the delivery log; a line of each, at level `debug`,
     /// would be most of what a busy worker writes.
     ///
@@ -75,30 +77,40 @@ impl Attempted<'_> {
     }
 
     /// The record of the request.
-    pub(crate) fn record(&self) -> AttemptRecord<'_> {
+    pub(crate) fn into_record(self) -> AttemptRecord<'a> {
         let Self { addressed, owed, made, verdict } = self;
-        let Exchange { outcome, duration, .. } = &made.exchange;
+        let Made { request, started_at, sent, exchange } = made;
+        let Exchange { outcome, duration, phases, answer } = exchange;
         AttemptRecord {
-            request: made.request,
+            request,
             of: Cow::Borrowed(addressed),
             series: owed.series,
             attempt: owed.attempt,
-            started_at_us: micros_of(made.started_at),
-            timing: Timing { connected_us: None, head_us: None, whole_us: micros(*duration) },
+            started_at_us: micros_of(started_at),
+            timing: Timing {
+                connected_us: phases.connected.map(micros),
+                head_us: phases.head.map(micros),
+                whole_us: micros(duration),
+            },
             status: outcome.status(),
             outcome: outcome.label().into(),
             verdict: match verdict {
                 Verdict::Delivered => Decided::Delivered,
                 Verdict::Retry { rung, .. } => {
-                    Decided::Retry { at_us: micros_of(made.started_at + *duration + rung.wait()) }
+                    Decided::Retry { at_us: micros_of(started_at + duration + rung.wait()) }
                 }
                 Verdict::Exhausted => Decided::Exhausted,
                 Verdict::Gone => Decided::Gone,
             },
-            sent: Sent { signature: Cow::Borrowed(&made.sent.signature), ..made.sent },
-            answer: None,
+            sent,
+            answer: outcome.status().is_some().then(|| answer_record(answer)),
         }
     }
+}
+
+fn answer_record(AnswerExcerpt { headers, body, is_body_cut }: AnswerExcerpt) -> AnswerRecord {
+    let headers = headers.into_iter().map(|AnswerHeader { name, value }| (name, value)).collect();
+    AnswerRecord { headers, body, is_truncated: is_body_cut }
 }
 
 fn micros(duration: Duration) -> u64 {

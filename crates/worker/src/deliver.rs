@@ -1,11 +1,12 @@
 //! One delivery: claim, attempt, verdict, and what the verdict asks for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bellhop_broker::Outgoing;
 use bellhop_model::{
-    Addressed, Attempt, CopyToken, DeliveryId, End, EndReason, Event, Failure, Records, RequestId, Rung,
-    Verdict, decide, micros_of,
+    Addressed, Attempt, CopyToken, DeliveryId, End, EndReason, Event, Failure, Outcome, Records, RequestId,
+    Rung, Verdict, decide, micros_of,
 };
 use bellhop_sender::Exchange;
 use bellhop_store::{ActiveSubscription, Claim, ClaimedAttempt};
@@ -44,22 +45,22 @@ impl<P: Ports> Processor<P> {
             return Kept::Lost.into();
         }
         let made = self.attempt(event, &subscription, owed.attempt).await;
-        let outcome = &made.exchange.outcome;
-        let verdict = decide(owed.attempt, outcome, &self.ladder);
-        let attempted = Attempted { addressed: &addressed, owed, made: &made, verdict };
+        let outcome = made.exchange.outcome.label();
+        let verdict = decide(owed.attempt, &made.exchange.outcome, &self.ladder);
+        let attempted = Attempted { addressed: &addressed, owed, made, verdict };
         attempted.observe(&self.metrics, (self.ports.now() - event.occurred_at).as_seconds_f64());
         let mut records = Records::default();
-        records.push_attempt(&attempted.record());
+        records.push_attempt(&attempted.into_record());
         let kept = match verdict {
             Verdict::Delivered => Kept::Stored,
             Verdict::Retry { next, rung } => self.owe_again(in_hand, owed, next, rung).await,
             Verdict::Exhausted => {
-                let end = (EndReason::AttemptsFailed, outcome.label().to_owned());
+                let end = (EndReason::AttemptsFailed, outcome.to_owned());
                 self.record_end(in_hand, event, owed, end).await
             }
             Verdict::Gone => {
                 self.ports.disable_gone(&addressed.webhook).await;
-                let end = (EndReason::EndpointGone, outcome.label().to_owned());
+                let end = (EndReason::EndpointGone, outcome.to_owned());
                 self.record_end(in_hand, event, owed, end).await
             }
         };
@@ -125,7 +126,7 @@ impl<P: Ports> Processor<P> {
             Ok(request) => self.ports.send(request).await,
             Err(error) => {
                 tracing::error!(%error, webhook.id = %subscription.subscription.webhook, "a webhook cannot be called as it is");
-                Exchange::failed(Failure::ForbiddenAddress)
+                Exchange::new(Outcome::Failed(Failure::ForbiddenAddress), Duration::ZERO)
             }
         };
         Made { request, started_at, sent, exchange }

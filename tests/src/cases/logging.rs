@@ -39,6 +39,7 @@ pub async fn the_log_agrees_with_the_receivers_request_by_request(context: Conte
         match record {
             Record::Event(event) => *events.entry(event.body().to_owned()).or_insert(0) += 1,
             Record::Attempt(made) => {
+                ensure!(made.answer.is_some() && made.timing.head_us.is_some(), "{made:?}");
                 let path = paths[made.of.webhook.as_str()].clone();
                 let event = made.of.event.to_string();
                 let signature = made.sent.signature.into_owned();

@@ -114,9 +114,12 @@ pub struct Sent<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AnswerRecord {
     /// Some of its headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// The beginning of its body.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
     /// Whether the body went on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_truncated: bool,
 }

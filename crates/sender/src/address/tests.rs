@@ -37,6 +37,86 @@ fn every_ipv4_range_ends_where_it_should() {
     }
 }
 
+/// As [`V4_RANGES`]. Outside `2000::/3` there are no public neighbours: everything there is forbidden.
+const V6_RANGES: [(Option<&str>, &str, &str, Option<&str>); 12] = [
+    (None, "::", "ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+    (None, "100::", "100::ffff:ffff:ffff:ffff", None),
+    (None, "100:0:0:1::", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", Some("2000::")),
+    (
+        Some("2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        "2001::",
+        "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
+        Some("2001:200::"),
+    ),
+    (
+        Some("2001:db7:ffff:ffff:ffff:ffff:ffff:ffff"),
+        "2001:db8::",
+        "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+        Some("2001:db9::"),
+    ),
+    (
+        Some("2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        "2002::",
+        "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        Some("2003::"),
+    ),
+    (
+        Some("3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        "3fff::",
+        "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",
+        Some("3fff:1000::"),
+    ),
+    (
+        Some("3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        "4000::",
+        "5eff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        None,
+    ),
+    (None, "5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+    (None, "fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+    (None, "fe80::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+    (None, "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", None),
+];
+
+#[test]
+fn every_ipv6_range_ends_where_it_should() {
+    for (before, first, last, after) in V6_RANGES {
+        assert!(is_forbidden(first) && is_forbidden(last), "{first} to {last}");
+        for neighbour in [before, after].into_iter().flatten() {
+            assert!(!is_forbidden(neighbour), "{neighbour}");
+        }
+    }
+}
+
+#[test]
+fn a_nat64_address_is_what_it_translates_to_and_its_prefix_ends_where_it_should() {
+    for (before, first, last, after) in V4_RANGES {
+        for text in [first, last] {
+            assert!(is_forbidden(&format!("64:ff9b::{text}")), "{text}");
+        }
+        for text in [before, after].into_iter().flatten() {
+            assert!(!is_forbidden(&format!("64:ff9b::{text}")), "{text}");
+        }
+    }
+    for text in ["64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff", "64:ff9b::1:0:0", "64:ff9b::ffff:808:808"] {
+        assert!(is_forbidden(text), "{text}");
+    }
+}
+
+#[test]
+fn every_range_has_its_name() {
+    let purpose = |text: &str| forbidden_purpose(text.parse().expect(text));
+    let named = V6_RANGES
+        .iter()
+        .chain(&V4_RANGES)
+        .filter(|(_, first, ..)| *first != "4000::" && *first != "100:0:0:1::");
+    for (_, first, ..) in named {
+        assert!(purpose(first).is_some_and(|purpose| purpose != "not global unicast"), "{first}");
+    }
+    assert_eq!(purpose("4000::"), Some("not global unicast"));
+    assert_eq!(purpose("8.8.8.8"), None);
+}
+
 #[test]
 fn ipv6_ranges_are_forbidden_and_global_unicast_is_not() {
     let forbidden = [

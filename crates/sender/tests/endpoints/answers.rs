@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use bellhop_model::limits::{ANSWER_BYTES_MAX, EVENT_BYTES_MAX};
+use bellhop_model::limits::{ANSWER_EXCERPT_BYTES_MAX, EVENT_BYTES_MAX};
 use bellhop_model::{Answer, Outcome};
 use time::OffsetDateTime;
 use tokio::io::AsyncWriteExt;
@@ -100,20 +100,9 @@ async fn a_large_body_is_cut_and_the_status_counts() {
         let endpoint = Endpoint::answering_once(format!("HTTP/1.1 200 OK\r\n{head}{body}")).await;
         let exchange = post(&sender(), &endpoint.url()).await;
         assert_eq!(exchange.outcome, answered(200, None));
-        assert_eq!(exchange.answer_excerpt.len(), ANSWER_BYTES_MAX);
+        assert_eq!(exchange.answer.body, body[..ANSWER_EXCERPT_BYTES_MAX]);
+        assert!(exchange.answer.is_body_cut);
     }
-}
-
-#[tokio::test]
-async fn a_body_is_kept_as_it_was_sent() {
-    // Gzip of nothing much; whoever decompresses strangers' data invites bombs.
-    let body = [0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0, 0xff, 1, 2, 3];
-    let mut answer = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 13\r\n\r\n".to_vec();
-    answer.extend(body);
-    let endpoint = Endpoint::answering(answer).await;
-    let exchange = post(&sender(), &endpoint.url()).await;
-    assert_eq!(exchange.answer_excerpt.as_ref(), body);
-    assert!(!format!("{exchange:?}").contains("0x1f"));
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@ mod endpoint;
 
 mod addresses;
 mod answers;
+mod excerpts;
 mod faults;
+mod floods;
+mod lies;
 mod pool;
 mod tls;

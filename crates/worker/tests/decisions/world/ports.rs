@@ -72,7 +72,7 @@ impl Ports for Seat {
         let reply = self.world.with(|state| state.answer(call));
         let outcome = reply.outcome();
         let outcome = outcome.unwrap_or_else(|| panic_quietly());
-        Exchange { outcome, duration: answer_time, answer_excerpt: bytes::Bytes::new() }
+        Exchange::new(outcome, answer_time)
     }
 
     async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
