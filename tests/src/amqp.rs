@@ -3,17 +3,13 @@
 mod message;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use futures_util::StreamExt as _;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions,
-};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
 
 pub use self::message::{Message, Received};
 
-use crate::patience::within;
+use crate::patience::{eventually, within};
 
 /// A connection of our own to a virtual host.
 pub struct Amqp {
@@ -69,24 +65,20 @@ impl Amqp {
 
     /// Takes `count` messages off a queue, waiting for them.
     ///
+    /// Asks for message after message: a channel that is closed forgets acknowledgements that the queue was slow to take.
+    ///
     /// # Errors
     /// When there are not as many in time.
     pub async fn take(&self, queue: &str, count: usize) -> Result<Vec<Received>> {
         let channel = self.connection.create_channel().await?;
-        channel.basic_qos(u16::try_from(count)?, BasicQosOptions::default()).await?;
-        let consumer = channel.basic_consume(
-            queue.into(),
-            "tests".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let mut consumer = consumer.await.with_context(|| format!("consume from `{queue}`"))?;
         let mut taken = Vec::with_capacity(count);
         while taken.len() < count {
             let what = format!("message {} of {count} in `{queue}`", taken.len() + 1);
-            let delivery = within(what, consumer.next()).await?.context("the consumer was cancelled")??;
-            delivery.ack(BasicAckOptions::default()).await?;
-            taken.push(Received::from(delivery));
+            let look = || async {
+                let got = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await?;
+                Ok(got.map(|message| Received::from(message.delivery)))
+            };
+            taken.push(eventually(what, look).await?);
         }
         channel.close(200, "done".into()).await?;
         Ok(taken)
@@ -107,6 +99,21 @@ impl Amqp {
         }
         channel.close(200, "done".into()).await?;
         Ok(taken)
+    }
+
+    /// Waits until so many consume from a queue.
+    ///
+    /// # Errors
+    /// When there is no such queue, or they do not come in time.
+    pub async fn await_consumers(&self, queue: &str, count: u32) -> Result<()> {
+        let look = || async {
+            let channel = self.connection.create_channel().await?;
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let found = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+            channel.close(200, "done".into()).await?;
+            Ok((found.consumer_count() == count).then_some(()))
+        };
+        eventually(format!("{count} consumers of `{queue}`"), look).await
     }
 
     /// Insists that queues are empty.

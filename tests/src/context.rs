@@ -65,6 +65,19 @@ impl Context {
     /// # Errors
     /// When it cannot be made.
     pub async fn site_on(&self, stack: &Stack, service: Service) -> Result<Site> {
+        self.site_on_with(stack, service, &[]).await
+    }
+
+    /// The same, with environment variables on top of the usual ones.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn site_on_with(
+        &self,
+        stack: &Stack,
+        service: Service,
+        settings: &[(&str, &str)],
+    ) -> Result<Site> {
         let private = stack.addresses().clone();
         let shared = self.fleet.addresses().await?;
         let addresses = match service {
@@ -72,7 +85,7 @@ impl Context {
             Service::Redis => Addresses { redis: private.redis, ..shared },
             Service::Postgres => Addresses { postgres: private.postgres, ..shared },
         };
-        self.prepared(self.place(addresses, &[], Some(service)).await?).await
+        self.prepared(self.place(addresses, settings, Some(service)).await?).await
     }
 
     /// The same, with RabbitMQ from a cluster and environment variables on top of the usual ones.
@@ -214,6 +227,15 @@ impl Site {
     /// When it does not become ready.
     pub async fn worker(&self) -> Result<Worker> {
         Worker::start(self.operator.program(), self.context.logs()).await
+    }
+
+    /// Starts a worker with one variable set otherwise and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn worker_with(&self, name: &str, value: &str) -> Result<Worker> {
+        let program = self.operator.program().clone().with(name, value);
+        Worker::start(&program, self.context.logs()).await
     }
 
     /// Starts a worker with another environment and waits until it answers probes, ready or not.

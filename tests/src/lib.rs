@@ -24,6 +24,7 @@ pub mod relay;
 
 pub mod account;
 pub mod appointment;
+pub mod load;
 pub mod queues;
 
 pub mod patience;

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use hyper::Method;
+use redis::aio::MultiplexedConnection;
 use tokio_postgres::NoTls;
 
 use crate::http;
 use crate::stack::{Addresses, Service};
+use crate::tree;
 
 /// Waits short enough for a test and long enough to be told apart.
 pub const RETRY_WAITS: &str = "300ms,600ms";
@@ -86,6 +88,23 @@ impl Place {
         &self.name
     }
 
+    /// The key under which Redis has the copy of an organisation's subscriptions.
+    ///
+    /// * `scope`: `<mode>:<organisation>`.
+    #[must_use]
+    pub fn copy_key(&self, scope: &str) -> String {
+        format!("{}:subs:{scope}", self.name)
+    }
+
+    /// A connection to Redis beside the program.
+    ///
+    /// # Errors
+    /// When Redis refuses.
+    pub async fn redis(&self) -> Result<MultiplexedConnection> {
+        let client = redis::Client::open(self.redis_url())?;
+        client.get_multiplexed_async_connection().await.context("connect to Redis")
+    }
+
     /// The servers this place lies on.
     #[must_use]
     pub fn addresses(&self) -> &Addresses {
@@ -126,6 +145,42 @@ impl Place {
         let response = http::call(method, &url, body.to_owned()).await?;
         ensure!((200..300).contains(&response.status), "{path}: {} {}", response.status, response.body);
         Ok(())
+    }
+
+    /// Gives queues a policy.
+    ///
+    /// * `pattern`: of the queues' names.
+    /// * `priority`: the highest that matches a queue applies to it, and no other.
+    /// * `definition`: JSON.
+    ///
+    /// # Errors
+    /// When RabbitMQ refuses.
+    pub async fn set_policy(&self, name: &str, pattern: &str, priority: u16, definition: &str) -> Result<()> {
+        let pattern = serde_json::Value::from(pattern);
+        let policy = format!(
+            r#"{{"pattern":{pattern},"apply-to":"queues","priority":{priority},"definition":{definition}}}"#
+        );
+        self.manage(Method::PUT, &format!("policies/{}/{name}", self.name), &policy).await
+    }
+
+    /// Takes a policy away again.
+    ///
+    /// # Errors
+    /// When RabbitMQ refuses.
+    pub async fn clear_policy(&self, name: &str) -> Result<()> {
+        self.manage(Method::DELETE, &format!("policies/{}/{name}", self.name), "").await
+    }
+
+    /// Gives the virtual host the policy that is shipped to keep other policies away.
+    ///
+    /// # Errors
+    /// When RabbitMQ refuses.
+    pub async fn set_shipped_policy(&self) -> Result<()> {
+        let shipped = std::fs::read_to_string(tree::repository().join("deploy/rabbitmq/policies.json"))?;
+        let shipped: serde_json::Value = serde_json::from_str(&shipped)?;
+        let mut policy = shipped["policies"][0].clone();
+        policy["vhost"] = serde_json::Value::from(self.virtual_host());
+        self.manage(Method::PUT, &format!("policies/{}/bellhop", self.name), &policy.to_string()).await
     }
 
     /// Runs a statement in the database `postgres`: one's own cannot be made or dropped from inside.

@@ -6,6 +6,9 @@ pub const LOG: &str = "bellhop.log";
 /// Messages that fit no queue.
 pub const UNROUTABLE: &str = "bellhop.unroutable";
 
+/// The longest rung of Test Mode.
+pub const LONGEST_RUNG: &str = "bellhop.test.wait.1h";
+
 /// The rungs that every broker has, besides those of the configured waits.
 const RUNGS: [&str; 5] = ["10s", "30s", "2m", "10m", "1h"];
 

@@ -42,10 +42,21 @@ impl Logs {
     /// # Errors
     /// With the end of the log when there is none in time.
     pub async fn await_line(&self, text: &str) -> Result<String> {
+        self.await_line_after(0, text).await
+    }
+
+    /// Waits for a line that holds `text` and is none of the first lines.
+    ///
+    /// * `earlier`: how many lines do not count.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn await_line_after(&self, earlier: usize, text: &str) -> Result<String> {
         let mut count = self.count.subscribe();
         let found = async {
             loop {
-                if let Some(line) = self.lines().into_iter().find(|line| line.contains(text)) {
+                let mut lines = self.lines().into_iter().skip(earlier);
+                if let Some(line) = lines.find(|line| line.contains(text)) {
                     return Ok(line);
                 }
                 count.changed().await?;
@@ -127,6 +138,31 @@ impl Worker {
         let response = http::get(&format!("{}/metrics", self.probes_url)).await?;
         ensure!(response.status == 200, "/metrics answers {}", response.status);
         Ok(response.body)
+    }
+
+    /// One figure of `/metrics`.
+    ///
+    /// * `series`: name and labels as they are shown there, labels in alphabetical order.
+    ///
+    /// # Errors
+    /// When there is no such series, or no answer.
+    pub async fn figure(&self, series: &str) -> Result<u64> {
+        let metrics = self.metrics().await?;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).with_context(|| format!("/metrics shows no `{series}`"))
+    }
+
+    /// Waits until a figure of `/metrics` has reached a bound.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn await_figure(&self, series: &str, at_least: u64) -> Result<u64> {
+        let look = || async {
+            let figure = self.figure(series).await?;
+            ensure!(at_least <= figure, "`{series}` is {figure}");
+            Ok(Some(figure))
+        };
+        eventually(format!("`{series}` to be {at_least}"), look).await
     }
 
     /// What it has logged.

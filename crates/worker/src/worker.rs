@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_broker::{BrokerAddress, Consumer, DeclareError, Link, LinkState, Publisher, Topology};
+use bellhop_broker::{BrokerAddress, Consumer, DeclareError, Declared, Link, LinkState, Publisher, Topology};
 use bellhop_runtime::health::{Condition, Health};
 use bellhop_runtime::metrics::Metrics;
 use bellhop_sender::Sender;
@@ -137,7 +137,10 @@ async fn declare(topology: Topology, declarer: bellhop_broker::Declarer, ended: 
     let declaring = async {
         loop {
             match topology.declare(&declarer).await {
-                Ok(_) => return,
+                Ok(Declared { exchanges, queues }) => {
+                    tracing::info!(exchanges, queues, "the topology is declared");
+                    return;
+                }
                 Err(error @ (DeclareError::Forbidden { .. } | DeclareError::Different { .. })) => {
                     tracing::info!(%error, "the topology is left as it is");
                     return;

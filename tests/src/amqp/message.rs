@@ -58,6 +58,13 @@ impl Message {
 }
 
 impl Received {
+    /// The message whose wait is over, as the broker dead-letters it; it stands in for an hour on the longest rung.
+    #[must_use]
+    pub fn into_due(self, mode: &str) -> Message {
+        let Self { properties, body } = self;
+        Message { exchange: format!("bellhop.{mode}"), routing_key: "due".to_owned(), properties, body }
+    }
+
     /// A header's text; none when there is no such header or it holds something else.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {

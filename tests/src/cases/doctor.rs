@@ -1,15 +1,12 @@
 //! `bellhop doctor`: what would make the fleet lossy is found, and the shipped policy mends it.
 
 use anyhow::{Context as _, Result, ensure};
-use hyper::Method;
 use serde_json::Value;
 
 use crate::context::{Context, Site};
-use crate::tree;
 
-/// A policy that somebody else meant well with, for every queue of the broker.
-const LOSSY: &str =
-    r#"{"pattern":".*","apply-to":"queues","priority":10,"definition":{"overflow":"drop-head"}}"#;
+/// A policy that somebody else meant well with.
+const LOSSY: &str = r#"{"overflow":"drop-head"}"#;
 
 /// Sound, then under a foreign policy, then with ours above it.
 pub async fn a_sound_fleet_passes_and_a_foreign_policy_does_not(context: Context) -> Result<()> {
@@ -17,8 +14,7 @@ pub async fn a_sound_fleet_passes_and_a_foreign_policy_does_not(context: Context
     let (code, found) = examine(&site).await?;
     ensure!(code == Some(0) && problems(&found).is_empty(), "{found}");
 
-    let host = site.place.virtual_host();
-    site.place.manage(Method::PUT, &format!("policies/{host}/lossy"), LOSSY).await?;
+    site.place.set_policy("lossy", ".*", 10, LOSSY).await?;
     let (code, found) = examine(&site).await?;
     let told = problems(&found);
     ensure!(
@@ -26,11 +22,7 @@ pub async fn a_sound_fleet_passes_and_a_foreign_policy_does_not(context: Context
         "{told:?}"
     );
 
-    let shipped = std::fs::read_to_string(tree::repository().join("deploy/rabbitmq/policies.json"))?;
-    let shipped: Value = serde_json::from_str(&shipped)?;
-    let mut policy = shipped["policies"][0].clone();
-    policy["vhost"] = Value::from(host);
-    site.place.manage(Method::PUT, &format!("policies/{host}/bellhop"), &policy.to_string()).await?;
+    site.place.set_shipped_policy().await?;
     let (code, found) = examine(&site).await?;
     ensure!(code == Some(0) && problems(&found).is_empty(), "{found}");
     Ok(())

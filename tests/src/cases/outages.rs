@@ -1,10 +1,26 @@
-//! Delivery goes on while Redis or PostgreSQL is away, for webhooks that are known.
+//! Delivery goes on while Redis or PostgreSQL is away, for webhooks that are known; and under load, whatever a server
+//! does to us, nothing is lost and nobody gets more than three attempts.
+
+pub mod broker;
+pub mod policies;
+pub mod postgres;
+pub mod redis;
+pub mod refusals;
 
 use anyhow::{Result, ensure};
 
 use crate::context::Context;
 use crate::receiver::Answer;
 use crate::stack::Service;
+
+/// A rung for the seconds that an outage takes here: what is put off again and again climbs to the longer ones.
+const SHORT_WAITS: (&str, &str) = ("BELLHOP_RETRY_WAITS", "300ms,2s");
+
+/// Memory asks again after this, so that Redis and the truth are asked all the time.
+const FORGETFUL: (&str, &str) = ("BELLHOP_MEMORY_REVALIDATE_AFTER", "100ms");
+
+/// How many fresh events were put off because nobody could tell who wants them.
+const DEFERRED: &str = r#"bellhop_events_total{lane="fresh",mode="test",result="deferred"}"#;
 
 /// Redis is a copy.
 pub async fn delivery_goes_on_without_redis(context: Context) -> Result<()> {

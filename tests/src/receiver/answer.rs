@@ -76,9 +76,14 @@ impl Answer {
 }
 
 impl Gate {
-    /// Lets every answer pass, now and later.
+    /// Lets every answer pass, now and until it is shut.
     pub fn open(&self) {
         self.0.send_replace(true);
+    }
+
+    /// Has every answer wait from now on.
+    pub fn shut(&self) {
+        self.0.send_replace(false);
     }
 
     async fn pass(&self) {
