@@ -25,5 +25,8 @@ pub mod account;
 pub mod appointment;
 pub mod queues;
 
+pub mod choice;
+pub mod machine;
+
 pub mod patience;
 pub mod tree;
