@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use futures_util::StreamExt as _;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions,
+    ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
@@ -101,6 +101,20 @@ impl Amqp {
         }
         channel.close(200, "done".into()).await?;
         Ok(taken)
+    }
+
+    /// How many messages queues say that they hold, those being processed not counted.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub async fn count<'q>(&self, queues: impl IntoIterator<Item = &'q str>) -> Result<u32> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let mut count = 0;
+        for queue in queues {
+            let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default());
+            count += declared.await.with_context(|| format!("look at `{queue}`"))?.message_count();
+        }
+        Ok(count)
     }
 
     /// Insists that queues are empty.
