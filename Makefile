@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env build demo run test bench check clean cargo
+.PHONY: help up down status env build demo run test bench crash check clean cargo
 
 stack := deploy/local/stack
 
@@ -44,6 +44,12 @@ bench: cargo ## Measure a worker beside the smallest consumer that can exist (5 
 	@BELLHOP_STACK_ENGINE=native $(stack) install
 	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench
 	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench
+
+crash: cargo ## Kill, pause and starve workers and servers under load; tell what was lost and repeated (5 min after the build).
+#> It needs no make up. Figures go to target/bench/crash.json; make crash ROWS=worker-killed,redis-flushed is a part.
+	@BELLHOP_STACK_ENGINE=native $(stack) install
+	cargo build --locked --workspace
+	@$${CARGO_TARGET_DIR:-target}/debug/bellhop-crash
 
 check: cargo ## Check format, lints, documentation, shell scripts and the tree's own rules (first time: minutes).
 #> Formatting is mended by cargo fmt; the rest says file and line.

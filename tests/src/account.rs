@@ -1,9 +1,14 @@
 //! The account after a fault: what each endpoint received, held against what it was owed.
 
-use std::collections::BTreeMap;
+mod balance;
 
-use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
 use bellhop_model::{End, Record, decode_batch, limits::ATTEMPTS_MAX};
+
+pub use self::balance::{Balance, Owed};
 
 use crate::amqp::{Amqp, Message, Received};
 use crate::appointment::{APPOINTMENT, SCHEDULED};
@@ -98,18 +103,40 @@ impl Account {
     /// # Errors
     /// With the first that was.
     pub fn ensure_bounded(&self, faults: usize) -> Result<()> {
-        for (delivery, requests) in &self.deliveries {
-            let told = || requests.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-            let attempts_max = usize::from(ATTEMPTS_MAX);
-            ensure!(requests.len() <= attempts_max + faults, "{delivery:?} had too many:\n{}", told());
-            for attempt in 1..=ATTEMPTS_MAX {
-                let same = requests.iter().filter(|request| request.attempt() == attempt).count();
-                ensure!(same <= 1 + faults, "{delivery:?}: attempt {attempt} came {same} times:\n{}", told());
-            }
-            let is_numbered = |request: &Request| (1..=ATTEMPTS_MAX).contains(&request.attempt());
-            ensure!(requests.iter().all(is_numbered), "{delivery:?} has an impossible attempt:\n{}", told());
+        match self.breaches(faults).into_iter().next() {
+            None => Ok(()),
+            Some(breach) => bail!(breach),
         }
-        Ok(())
+    }
+
+    /// Every delivery that had a request that could not be, or more of them than the faults on it explain.
+    ///
+    /// * `faults`: how many faults may have caught one delivery.
+    #[must_use]
+    pub fn breaches(&self, faults: usize) -> Vec<String> {
+        self.deliveries.iter().filter_map(|(delivery, requests)| breach(delivery, requests, faults)).collect()
+    }
+
+    /// When the last delivery of some events to some endpoints was over: answered with success, or the last attempt made.
+    ///
+    /// * returns none when one of them never was, or none were asked for.
+    #[must_use]
+    pub fn last_over<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a str>,
+        endpoints: &[&str],
+    ) -> Option<Instant> {
+        let is_over = |request: &&Request| {
+            request.status().is_some_and(|status| status < 300) || request.attempt() == ATTEMPTS_MAX
+        };
+        let mut last = None;
+        for event in events {
+            for endpoint in endpoints {
+                let requests = self.deliveries.get(&((*endpoint).to_owned(), event.to_owned()))?;
+                last = last.max(Some(requests.iter().find(is_over)?.arrived));
+            }
+        }
+        last
     }
 
     /// How many requests were repeats of an attempt.
@@ -123,6 +150,22 @@ impl Account {
         };
         self.deliveries.values().map(repeats).sum()
     }
+}
+
+fn breach(delivery: &(String, String), requests: &[Request], faults: usize) -> Option<String> {
+    let attempts: Vec<u8> = requests.iter().map(Request::attempt).collect();
+    let same = |attempt: u8| attempts.iter().filter(|made| **made == attempt).count();
+    let is_too_many = usize::from(ATTEMPTS_MAX) + faults < requests.len();
+    let is_repeated = (1..=ATTEMPTS_MAX).any(|attempt| 1 + faults < same(attempt));
+    let what = if attempts.iter().any(|attempt| !(1..=ATTEMPTS_MAX).contains(attempt)) {
+        "an attempt that cannot be"
+    } else if is_too_many || is_repeated {
+        "too many requests"
+    } else {
+        return None;
+    };
+    let told: Vec<String> = requests.iter().map(ToString::to_string).collect();
+    Some(format!("{delivery:?} had {what}, {faults} faults: attempts {attempts:?}\n{}", told.join("\n")))
 }
 
 /// What the event of this number in a load is called.

@@ -116,6 +116,20 @@ impl Amqp {
         eventually(format!("{count} consumers of `{queue}`"), look).await
     }
 
+    /// How many messages queues say that they hold, those being processed not counted.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub async fn count<'q>(&self, queues: impl IntoIterator<Item = &'q str>) -> Result<u32> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let mut count = 0;
+        for queue in queues {
+            let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default());
+            count += declared.await.with_context(|| format!("look at `{queue}`"))?.message_count();
+        }
+        Ok(count)
+    }
+
     /// Insists that queues are empty.
     ///
     /// # Errors

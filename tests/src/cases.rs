@@ -14,6 +14,7 @@ pub mod crashes;
 pub mod delivery;
 pub mod doctor;
 pub mod failures;
+pub mod faults;
 pub mod languages;
 pub mod listening;
 pub mod logging;
@@ -51,6 +52,7 @@ macro_rules! cases {
 }
 
 cases! {
+    faults::a_row_of_the_matrix_is_tried_and_told,
     cluster::a_killed_leader_loses_nothing_and_repeats_little,
     cluster::without_a_quorum_nothing_is_sent_and_nothing_is_lost,
     crashes::a_killed_broker_loses_nothing_and_repeats_little,
@@ -112,6 +114,7 @@ cases! {
     doctor::a_sound_fleet_passes_and_a_foreign_policy_does_not,
     publishing::good_lines_are_published_and_bad_ones_are_told_by_number,
     publishing::an_appointment_that_cannot_be_delivered_is_refused_before_it_is_sent,
+    faults::a_misspelt_row_is_refused_with_those_there_are,
     command_line::servers_that_are_away_are_named_with_a_remedy,
     command_line::wrong_passwords_are_told_and_not_repeated,
     command_line::a_worker_says_that_redis_refuses_its_password,

@@ -27,5 +27,8 @@ pub mod appointment;
 pub mod load;
 pub mod queues;
 
+pub mod choice;
+pub mod machine;
+
 pub mod patience;
 pub mod tree;

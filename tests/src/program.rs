@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::tree;
 
@@ -92,7 +92,7 @@ impl Program {
     /// When it does not end in time; any exit code is an end.
     pub async fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Result<Finished> {
         let started = Instant::now();
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().context("start bellhop")?;
+        let mut child = self.spawn(arguments)?;
         let mut stdin = child.stdin.take().context("bellhop has a standard input")?;
         let feed = async {
             // A program that ends without reading closes the pipe; how it ended is what counts.
@@ -110,6 +110,14 @@ impl Program {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             took: started.elapsed(),
         })
+    }
+
+    /// Starts a command whose input, output and end are the caller's business. Dropping it kills it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, arguments: &[&str]) -> Result<Child> {
+        self.command(arguments).stdin(Stdio::piped()).spawn().context("start bellhop")
     }
 
     /// The command, with output captured; it dies with the thread that starts it, should the tests be killed.

@@ -65,6 +65,8 @@ struct Shared {
 struct Book {
     behaviours: BTreeMap<String, Behaviour>,
     requests: Vec<Request>,
+    /// How many requests each path had.
+    counts: BTreeMap<String, usize>,
     taken: BTreeSet<(String, String)>,
     connections: usize,
 }
@@ -150,6 +152,12 @@ impl Receiver {
         self.shared.book().requests.clone()
     }
 
+    /// How many requests came, at whatever endpoint.
+    #[must_use]
+    pub fn received(&self) -> usize {
+        self.shared.book().requests.len()
+    }
+
     /// Waits until so many (endpoint, event) pairs have been answered with success.
     ///
     /// # Errors
@@ -207,7 +215,9 @@ impl Shared {
     /// Records a request and finds out how to answer it. A path that nobody made is answered with 404.
     fn record(&self, request: &Request) -> (usize, Answer) {
         let (behaviour, earlier, number) = self.change(|book| {
-            let earlier = book.of(request.path()).count();
+            let count = book.counts.entry(request.path().to_owned()).or_default();
+            let earlier = *count;
+            *count += 1;
             book.requests.push(request.clone());
             (book.behaviours.get(request.path()).cloned(), earlier, book.requests.len() - 1)
         });

@@ -32,6 +32,7 @@ pub struct Relay {
     target: watch::Sender<Option<SocketAddr>>,
     passage: watch::Sender<Passage>,
     silences: watch::Sender<u64>,
+    drops: watch::Sender<u64>,
     cuts: Arc<Cuts>,
     _server: AbortOnDropHandle<()>,
 }
@@ -53,6 +54,7 @@ struct Rules {
     target: watch::Receiver<Option<SocketAddr>>,
     passage: watch::Receiver<Passage>,
     silences: watch::Receiver<u64>,
+    drops: watch::Receiver<u64>,
     cuts: Arc<Cuts>,
 }
 
@@ -65,15 +67,17 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("open a port")?;
         let address = listener.local_addr()?;
         let (target, passage) = (watch::Sender::new(None), watch::Sender::new(Passage::Open));
-        let (silences, cuts) = (watch::Sender::new(0), Arc::new(Cuts::default()));
+        let (silences, drops) = (watch::Sender::new(0), watch::Sender::new(0));
+        let cuts = Arc::new(Cuts::default());
         let rules = Rules {
             target: target.subscribe(),
             passage: passage.subscribe(),
             silences: silences.subscribe(),
+            drops: drops.subscribe(),
             cuts: Arc::clone(&cuts),
         };
         let server = AbortOnDropHandle::new(tokio::spawn(accept(listener, rules)));
-        Ok(Self { address, target, passage, silences, cuts, _server: server })
+        Ok(Self { address, target, passage, silences, drops, cuts, _server: server })
     }
 
     /// Opens a port in front of a server.
@@ -91,6 +95,12 @@ impl Relay {
         relay.point(SocketAddr::new(host, port));
         url.set_port(Some(relay.address.port())).map_err(|()| anyhow!("the URL cannot have a port"))?;
         Ok((relay, url.into()))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The URL that leads through it.
@@ -124,6 +134,11 @@ impl Relay {
         self.cuts.plan(seed, count);
     }
 
+    /// Cuts off every connection there is, wherever it stands.
+    pub fn cut_now(&self) {
+        self.drops.send_modify(|drops| *drops += 1);
+    }
+
     /// How many connections have been cut off so far.
     #[must_use]
     pub fn cut_off(&self) -> usize {
@@ -142,6 +157,7 @@ async fn accept(listener: TcpListener, rules: Rules) {
 /// Carries one connection; either side may end it as it likes.
 async fn carry(stream: TcpStream, mut rules: Rules) {
     rules.silences.mark_unchanged();
+    rules.drops.mark_unchanged();
     let passage = *rules.passage.borrow_and_update();
     if let Passage::Answered(answer) = passage {
         tokio::select! {
@@ -167,6 +183,7 @@ async fn carry(stream: TcpStream, mut rules: Rules) {
         ended = &mut carrying => ended,
         // The halves stay open, and nobody reads them.
         _ = rules.silences.changed() => pending().await,
+        _ = rules.drops.changed() => Err(Broken::Cut),
     };
     if let Err(Broken::Cut) = ended {
         rules.cuts.note();

@@ -1,6 +1,7 @@
 //! What an endpoint answers, and when.
 
 use std::future::pending;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -25,6 +26,7 @@ pub struct Gate(watch::Sender<bool>);
 enum Hold {
     Nothing,
     Gate(Gate),
+    For(Duration),
     Forever,
 }
 
@@ -47,6 +49,12 @@ impl Answer {
         Self { hold: Hold::Gate(gate.clone()), ..self }
     }
 
+    /// Answers only after a while, as an endpoint does that has work to do.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self { hold: Hold::For(span), ..self }
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: &str) -> Self {
@@ -63,6 +71,8 @@ impl Answer {
         match &self.hold {
             Hold::Nothing => {}
             Hold::Gate(gate) => gate.pass().await,
+            // waits: because that is what this endpoint does.
+            Hold::For(span) => tokio::time::sleep(*span).await,
             Hold::Forever => pending().await,
         }
     }

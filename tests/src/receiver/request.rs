@@ -23,7 +23,7 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn new(head: &Parts, body: Bytes, arrived: Instant) -> Self {
+    pub(crate) fn new(head: &Parts, body: Bytes, arrived: Instant) -> Self {
         Self {
             method: head.method.to_string(),
             path: head.uri.path().to_owned(),
@@ -34,7 +34,7 @@ impl Request {
         }
     }
 
-    pub(super) fn answered(&mut self, status: u16) {
+    pub(crate) fn answered(&mut self, status: u16) {
         self.status = Some(status);
     }
 

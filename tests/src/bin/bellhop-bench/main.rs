@@ -31,7 +31,7 @@ use tokio::runtime::Builder;
 use tokio::signal::ctrl_c;
 use tokio::time::timeout;
 
-use crate::conditions::{Conditions, Machine};
+use crate::conditions::Conditions;
 use crate::report::Report;
 use crate::stage::Stage;
 
@@ -57,7 +57,7 @@ async fn conduct() -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let measuring = async {
         let mut stage = Stage::set(&conditions, &folder).await?;
-        let machine = Machine::describe(&stage).await?;
+        let machine = stage.machine().await?;
         print!("{machine}");
         println!("{conditions}");
         let series = series::run(&mut stage, &conditions).await?;

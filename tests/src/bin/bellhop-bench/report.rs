@@ -4,9 +4,10 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use bellhop_tests::machine::Machine;
 use serde_json::{Value, json};
 
-use crate::conditions::{Conditions, Machine};
+use crate::conditions::Conditions;
 use crate::figures::Figure;
 use crate::measure::{Consumer, Measurement};
 use crate::series::Series;

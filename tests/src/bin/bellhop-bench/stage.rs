@@ -9,6 +9,7 @@ use bellhop_model::{EndpointUrl, Expansion, Mode};
 use bellhop_store::{NewWebhook, SealingKeys, ServerUrl, Store, StoreOptions};
 use bellhop_tests::ground::Ground;
 use bellhop_tests::http;
+use bellhop_tests::machine::Machine;
 use bellhop_tests::place::Place;
 use bellhop_tests::program::Program;
 use bellhop_tests::stack::{Service, Stack};
@@ -108,9 +109,9 @@ impl Stage {
         self.place.amqp_url()
     }
 
-    /// What the broker calls itself.
-    pub(crate) async fn broker_version(&self) -> Result<String> {
-        self.stack.ctl(&["version"]).await.map(|text| text.trim().to_owned())
+    /// Where this runs.
+    pub(crate) async fn machine(&self) -> Result<Machine> {
+        Machine::describe(&self.stack).await
     }
 
     /// A worker as it runs in production, but for where the servers are and that it may call this machine.

@@ -3,11 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_model::EndState;
+use bellhop_model::{End, EndState};
 use hyper::Method;
 
 use crate::account::ends;
-use crate::amqp::{Amqp, Message, Received};
+use crate::amqp::{Amqp, Message};
 use crate::appointment::APPOINTMENT;
 use crate::context::Context;
 use crate::load::Load;

@@ -1,0 +1,115 @@
+//! The table, line by line as rows end, and the figures.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use bellhop_tests::machine::Machine;
+use serde_json::{Value, json};
+
+use crate::conditions::Conditions;
+use crate::faults::FORGOTTEN_MAX;
+use crate::scene::{HEARTBEAT_SECONDS, REDIS_TIMEOUT, RETRY_WAITS, WORK_MAX};
+use crate::trial::{Figures, Outcome};
+
+/// Broken promises that are told row by row; beyond them the figures tell.
+const BREACHES_TOLD_MAX: usize = 3;
+
+/// What stands above the columns.
+pub(crate) fn head() -> String {
+    format!(
+        "{:<36} {:>6} {:>6} {:>5} {:>8} {:>7} {:>4} {:>7} {:>7} {:>6} {:>6}  {}",
+        "fault",
+        "events",
+        "ended",
+        "lost",
+        "requests",
+        "repeats",
+        "most",
+        "attempt",
+        "fault s",
+        "back s",
+        "over s",
+        "verdict"
+    )
+}
+
+/// One row, with what was broken below it.
+pub(crate) fn line(outcome: &Outcome) -> String {
+    let verdict = if outcome.is_kept() { "ok" } else { "BROKEN" };
+    let figures = match &outcome.figures {
+        Ok(figures) => figures,
+        Err(error) => return format!("{:<36} {verdict}: {error}", outcome.words),
+    };
+    let Figures { balance, fault_s, back_s, over_s, .. } = figures;
+    let seconds = |value: &Option<f64>| value.map_or("never".to_owned(), |value| format!("{value:.1}"));
+    let mut line = format!(
+        "{:<36} {:>6} {:>6} {:>5} {:>8} {:>7} {:>4} {:>7} {:>7.1} {:>6} {:>6}  {verdict}",
+        outcome.words,
+        balance.events,
+        balance.ended,
+        balance.lost,
+        balance.requests,
+        balance.repeats,
+        balance.requests_max,
+        balance.attempt_max,
+        fault_s,
+        seconds(back_s),
+        seconds(over_s),
+    );
+    for breach in balance.breaches.iter().take(BREACHES_TOLD_MAX) {
+        line.push_str(&format!("\n    {}", breach.lines().next().unwrap_or_default()));
+    }
+    let untold = balance.breaches.len().saturating_sub(BREACHES_TOLD_MAX);
+    if 0 < untold {
+        line.push_str(&format!("\n    and {untold} more"));
+    }
+    line
+}
+
+/// What the columns mean.
+pub(crate) fn foot() -> String {
+    format!(
+        "events   confirmed by RabbitMQ; each is owed to 4 webhooks: two take it at once, one refuses each first attempt, \
+         one refuses all
+ended    deliveries answered 2xx, or whose end lies in `bellhop.log`; lost: those that are neither
+repeats  requests that repeat an attempt; most: requests of one delivery; attempt: the largest number one had
+fault s  from the fault until it was healed: servers answer, workers are ready
+back s   from then until every event published before was taken by the two webhooks that take it at once
+over s   from then until every delivery of those events was over, the waits between attempts ({RETRY_WAITS}) included
+ok       nothing lost or still owed, no attempt above 3, requests of a delivery at most 3 + faults on it, of an attempt
+         1 + faults. A worker's kill is one fault, an alarm too. Where the broker or its connections go, it may forget two
+         acknowledgements of one delivery, that of the event and that of a waiting copy: {FORGOTTEN_MAX} faults; with Redis
+         at once, {} faults. Stops, Redis, PostgreSQL and producers are none: nothing may be repeated.
+         Not as in production: endpoints take up to {WORK_MAX:?} to answer, workers wait {REDIS_TIMEOUT:?} for Redis, heartbeats \
+         are {HEARTBEAT_SECONDS} s
+         where RabbitMQ is paused.",
+        FORGOTTEN_MAX + 1
+    )
+}
+
+/// Writes the figures.
+pub(crate) fn write(
+    path: &Path,
+    outcomes: &[Outcome],
+    conditions: &Conditions,
+    machine: &Machine,
+) -> Result<()> {
+    let figures = json!({
+        "is_kept": outcomes.iter().all(Outcome::is_kept),
+        "rows": outcomes.iter().map(told).collect::<Vec<_>>(),
+        "conditions": { "chosen": conditions, "machine": machine },
+    });
+    std::fs::write(path, format!("{figures:#}\n")).with_context(|| path.display().to_string())?;
+    println!("figures: {}", path.display());
+    Ok(())
+}
+
+fn told(outcome: &Outcome) -> Value {
+    json!({
+        "name": outcome.name,
+        "fault": outcome.words,
+        "is_kept": outcome.is_kept(),
+        "figures": outcome.figures.as_ref().ok(),
+        "error": outcome.figures.as_ref().err(),
+    })
+}
