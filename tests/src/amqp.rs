@@ -2,10 +2,13 @@
 
 mod message;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use anyhow::{Context as _, Result, anyhow, ensure};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError};
 use lapin::types::FieldTable;
-use lapin::{Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
+use lapin::{Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, PublisherConfirm};
 
 pub use self::message::{Message, Received};
 
@@ -13,6 +16,7 @@ use crate::patience::{eventually, within};
 
 /// A connection of our own to a virtual host.
 pub struct Amqp {
+    url: String,
     connection: Connection,
     channel: Channel,
 }
@@ -25,15 +29,10 @@ impl Amqp {
     /// # Errors
     /// When the broker refuses.
     pub async fn connect(url: &str) -> Result<Self> {
-        let mut refusal = anyhow!("a URL without hosts");
-        for url in urls(url) {
-            let connecting = Connection::connect(&url, ConnectionProperties::default());
-            match within("a connection to RabbitMQ", connecting).await? {
-                Ok(connection) => return Self::on(connection).await,
-                Err(error) => refusal = error.into(),
-            }
-        }
-        Err(refusal)
+        let connection = connection(url).await?;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { url: url.to_owned(), connection, channel })
     }
 
     /// Publishes one message and waits for the broker to have it.
@@ -86,19 +85,35 @@ impl Amqp {
 
     /// Takes whatever is in a queue now.
     ///
-    /// Asks for message after message: a queue's length is a figure that quorum queues may not know at the moment.
+    /// Asks for message after message: a queue's length is a figure that quorum queues may not know at the moment. A
+    /// queue that has no leader yet, after its broker was killed, is waited for.
     ///
     /// # Errors
-    /// When there is no such queue.
+    /// When there is no such queue, or it does not answer in time.
     pub async fn drain(&self, queue: &str) -> Result<Vec<Received>> {
-        let channel = self.connection.create_channel().await?;
-        let mut taken = Vec::new();
-        let get = || channel.basic_get(queue.into(), BasicGetOptions { no_ack: true });
-        while let Some(message) = get().await.with_context(|| format!("read `{queue}`"))? {
-            taken.push(Received::from(message.delivery));
-        }
-        channel.close(200, "done".into()).await?;
-        Ok(taken)
+        let taken = Mutex::new(Vec::new());
+        let look = || async {
+            // What a queue without a leader says ends the connection with it.
+            let another;
+            let connection = if self.connection.status().connected() {
+                &self.connection
+            } else {
+                another = connection(&self.url).await?;
+                &another
+            };
+            let channel = connection.create_channel().await?;
+            loop {
+                match channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await {
+                    Ok(Some(message)) => lock(&taken).push(Received::from(message.delivery)),
+                    Ok(None) => break,
+                    Err(error) if has_no_leader(&error) => return Ok(None),
+                    Err(error) => return Err(error).with_context(|| format!("read `{queue}`")),
+                }
+            }
+            channel.close(200, "done".into()).await?;
+            Ok(Some(std::mem::take(&mut *lock(&taken))))
+        };
+        eventually(format!("an answer of `{queue}`"), look).await
     }
 
     /// Waits until so many consume from a queue.
@@ -142,12 +157,6 @@ impl Amqp {
         Ok(())
     }
 
-    async fn on(connection: Connection) -> Result<Self> {
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { connection, channel })
-    }
-
     async fn send(&self, message: &Message) -> Result<PublisherConfirm> {
         let publish = self.channel.basic_publish(
             message.exchange.as_str().into(),
@@ -158,6 +167,29 @@ impl Amqp {
         );
         publish.await.context("publish")
     }
+}
+
+/// Connects to the first host of a URL that takes us in.
+async fn connection(url: &str) -> Result<Connection> {
+    let mut refusal = anyhow!("a URL without hosts");
+    for url in urls(url) {
+        let connecting = Connection::connect(&url, ConnectionProperties::default());
+        match within("a connection to RabbitMQ", connecting).await? {
+            Ok(connection) => return Ok(connection),
+            Err(error) => refusal = error.into(),
+        }
+    }
+    Err(refusal)
+}
+
+/// Whether a queue said, by ending the connection, that nobody leads it at the moment.
+fn has_no_leader(error: &lapin::Error) -> bool {
+    let ErrorKind::ProtocolError(reply) = error.kind() else { return false };
+    matches!(reply.kind(), AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR))
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A URL for each host of a URL that names several, as the program's own may; the client library takes one.

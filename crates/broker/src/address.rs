@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use lapin::uri::AMQPUri;
 
+use crate::limits::HEARTBEAT_SECONDS;
+
 /// A broker's address: an `amqp://` or `amqps://` URL, with one host for each node of a cluster that may be tried. It
 /// holds a password, so `Debug` and `Display` leave it out.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,7 +69,8 @@ impl BrokerAddress {
                 return Err(AddressError::Ipv6Literal);
             }
             let uri = format!("{scheme}://{login}{host}{path}").parse();
-            let uri: AMQPUri = uri.map_err(|_| AddressError::Malformed)?;
+            let mut uri: AMQPUri = uri.map_err(|_| AddressError::Malformed)?;
+            uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
             nodes.push(NodeAddress { uri, authority_pem: authority_pem.clone() });
         }
         let places: HashSet<String> = nodes.iter().map(NodeAddress::place).collect();
@@ -166,10 +169,12 @@ mod tests {
         ];
         for (text, expected) in cases {
             let address = BrokerAddress::parse(text, Some("pem".to_owned())).expect(text);
-            let expected: Vec<NodeAddress> = expected
-                .iter()
-                .map(|uri| NodeAddress { uri: uri.parse().expect(uri), authority_pem: Some("pem".into()) })
-                .collect();
+            let node = |uri: &&str| {
+                let mut uri: AMQPUri = uri.parse().expect(uri);
+                uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+                NodeAddress { uri, authority_pem: Some("pem".into()) }
+            };
+            let expected: Vec<NodeAddress> = expected.iter().map(node).collect();
             assert!(address.nodes == expected, "{text}: {address:?}");
         }
     }

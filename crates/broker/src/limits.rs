@@ -8,10 +8,14 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an orderly close may take before the socket is simply dropped.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Heartbeat, in seconds, unless the URL names another: a peer that is silent for twice as long is given up. The broker's
+/// own default of 60 would let a silent link go unnoticed for two minutes.
+pub(crate) const HEARTBEAT_SECONDS: u16 = 10;
+
 /// Shortest and longest pause between two tries to connect; the pause is drawn at random up to a doubling bound.
 pub(crate) const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// See [`BACKOFF_MIN`].
-pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(10);
+pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// How long a broker may leave publishes unconfirmed before the session is given up. Not counted while the broker has
 /// said that it blocks publishers.

@@ -352,11 +352,9 @@ mod tests {
         let ports = nodes.each_ref().map(|node| node.local_addr().expect("bound").port());
         let url = format!("amqp://u:p@localhost:{},localhost:{}/v", ports[0], ports[1]);
         let link = Link::open(BrokerAddress::parse(&url, None).expect("valid"), "test");
-        let tried = async {
-            for node in &nodes {
-                drop(node.accept().await.expect("a connection"));
-            }
-        };
+        // Which one is tried first is drawn.
+        let visited = async |node: &TcpListener| drop(node.accept().await.expect("a connection"));
+        let tried = async { tokio::join!(visited(&nodes[0]), visited(&nodes[1])) };
         let both = async { tokio::join!(tried, link.connected()).1 };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, both).await.expect("both are tried at once");
         assert!(matches!(*connected.expect_err("nobody speaks AMQP"), ConnectError::Unreachable { .. }));

@@ -95,16 +95,33 @@ impl Publisher {
     /// [`PublishError`]. After [`PublishError::Unroutable`] and [`PublishError::Refused`] the message is not stored;
     /// after the others it may be, and publishing it again may store it twice.
     pub async fn publish(&self, message: Outgoing, deadline: Duration) -> Result<(), PublishError> {
-        let (result, confirmed) = oneshot::channel();
-        let publishing = async {
-            // The lanes live as long as a publisher does.
-            self.requests.send(Request { message, result }).await.map_err(|_| PublishError::Interrupted)?;
-            confirmed.await.map_err(|_| PublishError::Interrupted)?
-        };
-        match tokio::time::timeout(deadline, publishing).await {
+        match tokio::time::timeout(deadline, self.hand_over(message)).await {
             Ok(result) => result,
             Err(_) if matches!(*self.state.borrow(), LinkState::Blocked) => Err(PublishError::Blocked),
             Err(_) => Err(PublishError::TimedOut),
+        }
+    }
+
+    /// As [`Publisher::publish`], but time during which the broker blocks publishers does not count.
+    ///
+    /// A message that was written before the broker blocked is stored when it takes publishes again. Whoever gave it up
+    /// and published it once more would have it stored twice.
+    ///
+    /// # Errors
+    /// [`PublishError`], never [`PublishError::Blocked`].
+    pub async fn publish_through_blocks(
+        &self,
+        message: Outgoing,
+        patience: Duration,
+    ) -> Result<(), PublishError> {
+        let publishing = self.hand_over(message);
+        tokio::pin!(publishing);
+        loop {
+            match tokio::time::timeout(patience, &mut publishing).await {
+                Ok(result) => return result,
+                Err(_) if matches!(*self.state.borrow(), LinkState::Blocked) => {}
+                Err(_) => return Err(PublishError::TimedOut),
+            }
         }
     }
 
@@ -124,6 +141,13 @@ impl Publisher {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    async fn hand_over(&self, message: Outgoing) -> Result<(), PublishError> {
+        let (result, confirmed) = oneshot::channel();
+        // The lanes live as long as a publisher does.
+        self.requests.send(Request { message, result }).await.map_err(|_| PublishError::Interrupted)?;
+        confirmed.await.map_err(|_| PublishError::Interrupted)?
     }
 }
 

@@ -1,10 +1,16 @@
 //! Claiming an attempt, so that one crash does not fork a chain of attempts into two.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use bellhop_model::limits::DELIVERY_AGE_MAX;
 use bellhop_model::{Attempt, CopyToken, DeliveryId, Mode, Series};
 use deadpool_redis::Connection;
+use redis::{Cmd, FromRedisValue};
 
-use crate::{Store, StoreError};
+use crate::limits::CLAIM_PATIENCE;
+use crate::redis::Redis;
+use crate::{RedisOptions, Store, StoreError};
 
 /// Whose an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +41,35 @@ pub struct ClaimedAttempt<'a> {
     pub attempt: Attempt,
 }
 
+/// Connections for claims, apart from those for reads, which are less patient.
+pub(crate) struct Claims {
+    redis: Redis,
+    timeout: Duration,
+    is_failing: AtomicBool,
+}
+
+impl Claims {
+    /// Prepares connections; none is opened yet.
+    pub(crate) fn open(options: &RedisOptions) -> Result<Self, StoreError> {
+        let timeout = options.timeout;
+        let patient = RedisOptions { timeout: timeout.max(CLAIM_PATIENCE), ..options.clone() };
+        Ok(Self { redis: Redis::open(&patient)?, timeout, is_failing: AtomicBool::new(false) })
+    }
+
+    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        let running =
+            self.redis.run(async |connection: &mut Connection| command.query_async(connection).await);
+        let result = if self.is_failing.load(Ordering::Relaxed) {
+            let late = || self.redis.away(format!("no answer within {:?}", self.timeout));
+            tokio::time::timeout(self.timeout, running).await.unwrap_or_else(|_| Err(late()))
+        } else {
+            running.await
+        };
+        self.is_failing.store(result.is_err(), Ordering::Relaxed);
+        result
+    }
+}
+
 impl Store {
     /// Claims an attempt for a copy of its message, for as long as the delivery can live. Needs Redis 7.0 or later.
     ///
@@ -48,9 +83,7 @@ impl Store {
             .arg("GET")
             .arg("EX")
             .arg(DELIVERY_AGE_MAX.as_secs());
-        let redis = self.inner.cached.redis();
-        let owner: Option<String> =
-            redis.run(async |connection: &mut Connection| set.query_async(connection).await).await?;
+        let owner: Option<String> = self.inner.claims.run(&set).await?;
         Ok(match owner {
             None => Claim::Granted,
             Some(owner) if owner == copy.as_str() => Claim::OwnedBySameCopy,
@@ -68,8 +101,7 @@ impl Store {
         let mut set = redis::cmd("SET");
         set.arg(self.claim_key(attempt)).arg(format!("{copy}{CONCLUDED}"));
         set.arg("EX").arg(DELIVERY_AGE_MAX.as_secs());
-        let redis = self.inner.cached.redis();
-        redis.run(async |connection: &mut Connection| set.query_async(connection).await).await
+        self.inner.claims.run(&set).await
     }
 
     fn claim_key(&self, attempt: ClaimedAttempt<'_>) -> String {

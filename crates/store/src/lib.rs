@@ -56,6 +56,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::cached::Cached;
+use crate::claim::Claims;
 use crate::flight::Flights;
 use crate::memory::Memory;
 use crate::postgres::Postgres;
@@ -72,6 +73,7 @@ struct Inner {
     postgres_timeout: Duration,
     schema: String,
     cached: Cached,
+    claims: Claims,
     redis_ttl: Duration,
     memory: Memory,
     sealing: SealingKeys,
@@ -94,6 +96,7 @@ impl Store {
             postgres_timeout: postgres.query_timeout,
             schema: postgres.schema.clone(),
             cached: Cached::open(redis, sealing.clone())?,
+            claims: Claims::open(redis)?,
             redis_ttl: redis.ttl,
             memory: Memory::new(*memory),
             sealing: sealing.clone(),

@@ -34,6 +34,10 @@ pub(crate) const STALE_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long Redis is left alone by reads after it failed one, so that a hanging Redis does not delay every miss.
 pub(crate) const REDIS_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a claim waits for a Redis that answered the one before: an attempt that cannot be claimed is made, and may be
+/// made by two. After a failure the configured timeout applies until Redis answers again.
+pub(crate) const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How often the listener makes sure that its connection is alive.
 pub(crate) const LISTENER_PING_INTERVAL: Duration = Duration::from_secs(5);
 

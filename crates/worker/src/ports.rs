@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_broker::{Outgoing, PublishError, Publisher};
+use bellhop_broker::{Outgoing, PublishError, Publisher, names};
 use bellhop_model::{CopyToken, DisabledReason, Mode, OrganisationId, WebhookId};
 use bellhop_sender::{Exchange, Request, Sender};
 use bellhop_store::{Claim, ClaimedAttempt, Store, Subscriptions};
@@ -35,7 +35,8 @@ pub trait Ports: Send + Sync + 'static {
     /// Makes one attempt.
     fn send(&self, request: Request<'_>) -> impl Future<Output = Exchange> + Send;
 
-    /// Publishes and waits for the confirm, within a bound.
+    /// Publishes and waits for the confirm, within a bound; time during which the broker blocks publishers does not
+    /// count.
     fn publish(&self, message: Outgoing) -> impl Future<Output = Result<(), PublishError>> + Send;
 
     /// Waits until a publish would be taken: an attempt starts only while its result could be stored.
@@ -60,7 +61,9 @@ pub struct Services {
     pub sender: Sender,
     /// Results.
     pub publisher: Publisher,
-    /// Longest wait for one confirm.
+    /// Records, on channels of their own: a log that is missing or refuses costs results nothing.
+    pub log: Publisher,
+    /// Longest wait for one confirm, while the broker takes publishes.
     pub publish_timeout: Duration,
 }
 
@@ -76,7 +79,7 @@ impl Ports for Services {
         let claimed = self.store.claim(attempt, copy).await;
         claimed
             .inspect_err(
-                |error| tracing::debug!(%error, delivery.id = %attempt.delivery, "cannot claim an attempt"),
+                |error| tracing::warn!(%error, delivery.id = %attempt.delivery, "cannot claim an attempt; making it"),
             )
             .ok()
     }
@@ -102,11 +105,13 @@ impl Ports for Services {
     }
 
     async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
-        self.publisher.publish(message, self.publish_timeout).await
+        let publisher = if message.exchange == names::LOG { &self.log } else { &self.publisher };
+        publisher.publish_through_blocks(message, self.publish_timeout).await
     }
 
     async fn ready(&self) {
         self.publisher.ready().await;
+        self.log.ready().await;
     }
 
     async fn pause(&self, duration: Duration) {

@@ -68,6 +68,7 @@ impl Worker {
             store,
             sender,
             publisher: Publisher::new(&publishing, &background),
+            log: Publisher::new(&publishing, &background),
             publish_timeout: options.publish_timeout,
         };
         let metrics = WorkerMetrics::register(metrics.registry())?;

@@ -24,9 +24,6 @@ const STALENESS_MAX: Duration = Duration::from_secs(5);
 /// The same while it cannot.
 const STALENESS_MAX_IN_OUTAGE: Duration = Duration::from_secs(60 * 60);
 
-/// Longest wait for a confirm.
-const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// One worker's place in the world.
 pub(crate) struct Seat {
     pub(crate) world: World,
@@ -77,11 +74,9 @@ impl Ports for Seat {
 
     async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
         self.way().await;
-        let blocked = self.world.with(|state| outages::end(&state.outages.publishing, state.now));
-        if blocked.is_some() {
-            self.turn_after(PUBLISH_TIMEOUT).await;
+        while let Some(end) = self.world.with(|state| outages::end(&state.outages.publishing, state.now)) {
             self.world.with(|state| state.note(|| "  finds the broker blocked".to_owned()));
-            return Err(PublishError::Blocked);
+            self.world.turn_at(end).await;
         }
         let stored = self.world.with(|state| {
             let fate = state.next_fate();
