@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::conditions::Conditions;
 use crate::faults::FORGOTTEN_MAX;
-use crate::scene::{HEARTBEAT_SECONDS, REDIS_TIMEOUT, RETRY_WAITS, WORK_MAX};
+use crate::scene::{HEARTBEAT_SECONDS, RETRY_WAITS, WORK_MAX};
 use crate::trial::{Figures, Outcome};
 
 /// Broken promises that are told row by row; beyond them the figures tell.
@@ -77,11 +77,10 @@ fault s  from the fault until it was healed: servers answer, workers are ready
 back s   from then until every event published before was taken by the two webhooks that take it at once
 over s   from then until every delivery of those events was over, the waits between attempts ({RETRY_WAITS}) included
 ok       nothing lost or still owed, no attempt above 3, requests of a delivery at most 3 + faults on it, of an attempt
-         1 + faults. A worker's kill is one fault, an alarm too. Where the broker or its connections go, it may forget two
+         1 + faults. A worker's kill is one fault. Where the broker or its connections go, it may forget two
          acknowledgements of one delivery, that of the event and that of a waiting copy: {FORGOTTEN_MAX} faults; with Redis
-         at once, {} faults. Stops, Redis, PostgreSQL and producers are none: nothing may be repeated.
-         Not as in production: endpoints take up to {WORK_MAX:?} to answer, workers wait {REDIS_TIMEOUT:?} for Redis, heartbeats \
-         are {HEARTBEAT_SECONDS} s
+         at once, {} faults. Stops, alarms, Redis, PostgreSQL and producers are none: nothing may be repeated.
+         Not as in production: endpoints take up to {WORK_MAX:?} to answer, and heartbeats come every {HEARTBEAT_SECONDS} s \
          where RabbitMQ is paused.",
         FORGOTTEN_MAX + 1
     )

@@ -52,10 +52,6 @@ pub(crate) const WORK_MAX: Duration = Duration::from_millis(50);
 /// next attempt at it in one pair of hands.
 pub(crate) const RETRY_WAITS: &str = "800ms,1s";
 
-/// How long workers wait for Redis. A worker that knows nothing of a claim sends, and on a busy machine a debug build
-/// misses the default of 250 ms without any fault.
-pub(crate) const REDIS_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// What workers log: enough to see why an attempt was repeated.
 const LOGS_LEVELS: &str = "info,bellhop_worker=debug";
 
@@ -128,8 +124,7 @@ impl Scene {
             .program()
             .clone()
             .with("BELLHOP_AMQP_URL", &amqp_url)
-            .with("BELLHOP_LOGS_LEVELS", LOGS_LEVELS)
-            .with("BELLHOP_REDIS_TIMEOUT", &format!("{}s", REDIS_TIMEOUT.as_secs()));
+            .with("BELLHOP_LOGS_LEVELS", LOGS_LEVELS);
         let mut logs = Vec::new();
         let workers = start(&program, WORKERS, &mut logs).await?;
         let publisher_url = if way == Way::Relayed { place.amqp_url() } else { amqp_url };

@@ -42,7 +42,7 @@ pub(crate) async fn short_of_memory(scene: &mut Scene) -> Result<usize> {
     scene.stack.ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await?;
     felt(scene).await?;
     scene.stack.ctl(&["set_vm_memory_high_watermark", "0.6"]).await?;
-    Ok(1)
+    Ok(0)
 }
 
 /// It has no disk left, blocks publishers, and gets some.
@@ -50,7 +50,7 @@ pub(crate) async fn short_of_disk(scene: &mut Scene) -> Result<usize> {
     scene.stack.ctl(&["set_disk_free_limit", "1000000GB"]).await?;
     felt(scene).await?;
     scene.stack.ctl(&["set_disk_free_limit", "50MB"]).await?;
-    Ok(1)
+    Ok(0)
 }
 
 /// The workers' connections are cut at random bytes, and those that follow as well.

@@ -1,10 +1,15 @@
 //! Redis and PostgreSQL emptied, killed or paused. Nothing they hold decides whether the broker offers something again,
 //! so that nothing may be repeated.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use bellhop_tests::stack::Service;
 
-use crate::scene::{REDIS_TIMEOUT, Scene};
+use crate::scene::Scene;
+
+/// The longest that a worker waits for an answer of either server.
+const PATIENCE_MAX: Duration = Duration::from_secs(3);
 
 /// Redis forgets everything.
 pub(crate) async fn redis_flushed(scene: &mut Scene) -> Result<usize> {
@@ -26,7 +31,7 @@ pub(crate) async fn killed(scene: &mut Scene, service: Service) -> Result<usize>
 pub(crate) async fn paused(scene: &mut Scene, service: Service) -> Result<usize> {
     scene.stack.pause(service).await?;
     scene.hold().await;
-    scene.hold_for(REDIS_TIMEOUT).await;
+    scene.hold_for(PATIENCE_MAX).await;
     scene.stack.resume(service).await?;
     Ok(0)
 }
