@@ -19,8 +19,8 @@ const IN_FLIGHT_MAX: usize = 256;
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How long an event that is refused is published again. A queue whose leader died refuses until it has another, which
-/// takes a second or two; one that still refuses is full, or has no quorum.
-const REFUSED_PATIENCE: Duration = Duration::from_secs(5);
+/// takes a second or two, and many on a starved machine; one that still refuses is full, or has no quorum.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Hands events to the fleet. Cheap to share by reference; keeps its connection through outages.
 #[derive(Debug)]
