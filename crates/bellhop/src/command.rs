@@ -5,6 +5,7 @@ mod doctor;
 mod listen;
 mod migrate;
 mod publish;
+mod recorder;
 mod topology;
 mod webhook;
 mod worker;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Publish(publish::PublishArguments),
     /// Deliver events until told to stop (SIGTERM or Ctrl-C).
     Worker,
+    /// Write what happened from the log into PostgreSQL until told to stop (SIGTERM or Ctrl-C).
+    Recorder,
     /// Check brokers, policies, permissions, versions, clocks and stores, and say how to mend what is wrong.
     Doctor(doctor::DoctorArguments),
     /// Receive webhooks locally: verify signatures, print what arrives, answer as told.
@@ -45,6 +48,7 @@ impl Command {
             Self::Webhook(command) => webhook::run(config, command).await,
             Self::Publish(arguments) => publish::run(config, arguments).await,
             Self::Worker => worker::run(config).await,
+            Self::Recorder => recorder::run(config).await,
             Self::Doctor(arguments) => doctor::run(config, arguments).await,
             Self::Listen(arguments) => listen::run(arguments).await,
             Self::Config => config::run(),
