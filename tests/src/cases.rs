@@ -70,6 +70,8 @@ cases! {
     recording::flaws::a_record_that_cannot_be_written_does_not_hold_up_the_others,
     recording::flaws::what_a_later_version_wrote_waits_for_a_newer_recorder,
     recording::flaws::a_record_from_the_future_is_parked,
+    recording::listing::deliveries_are_found_by_what_they_are,
+    recording::listing::a_payload_is_shown_only_when_asked_for,
     recording::expiry::what_is_too_old_goes_and_nothing_else,
     logging::the_log_agrees_with_the_receivers_request_by_request,
     retries::a_failing_endpoint_sees_three_attempts_and_no_more,

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod config;
+mod deliveries;
 mod doctor;
 mod listen;
 mod migrate;
@@ -26,6 +27,9 @@ pub(crate) enum Command {
     /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Look into the delivery log.
+    #[command(subcommand)]
+    Deliveries(deliveries::DeliveriesCommand),
     /// Publish appointment events and wait until the broker has them.
     Publish(publish::PublishArguments),
     /// Deliver events until told to stop (SIGTERM or Ctrl-C).
@@ -46,6 +50,7 @@ impl Command {
             Self::Topology => topology::run(config).await,
             Self::Migrate => migrate::run(config).await,
             Self::Webhook(command) => webhook::run(config, command).await,
+            Self::Deliveries(command) => deliveries::run(config, command).await,
             Self::Publish(arguments) => publish::run(config, arguments).await,
             Self::Worker => worker::run(config).await,
             Self::Recorder => recorder::run(config).await,

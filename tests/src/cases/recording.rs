@@ -2,6 +2,7 @@
 
 pub mod expiry;
 pub mod flaws;
+pub mod listing;
 pub mod records;
 mod tables;
 
