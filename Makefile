@@ -30,7 +30,7 @@ demo: up build ## Send appointments to good and bad endpoints and show what beco
 #> When it fails, make status and the logs in .bellhop/log say which server is at fault.
 	@$(stack) exec cargo run --locked --quiet --package bellhop-tests --bin bellhop-demo
 
-run: up build ## Run a worker and an endpoint that prints what it gets, until Ctrl-C.
+run: up build ## Run a worker, a recorder and an endpoint that prints what it gets, until Ctrl-C.
 #> Then, in another terminal, publish to it; bellhop --help has the commands.
 	@$(stack) exec deploy/local/run
 

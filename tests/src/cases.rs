@@ -24,6 +24,7 @@ pub mod parking;
 pub mod privacy;
 pub mod producing;
 pub mod publishing;
+pub mod recording;
 pub mod retries;
 pub mod shutdown;
 pub mod store;
@@ -86,6 +87,18 @@ cases! {
     cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,
+    recording::recorders_that_share_and_are_killed_lose_and_repeat_nothing,
+    recording::without_postgres_delivery_goes_on_and_the_tables_catch_up,
+    recording::what_is_told_again_changes_nothing,
+    recording::nothing_lies_open_in_the_tables,
+    recording::records::any_order_of_records_settles_as_the_program_says,
+    recording::flaws::what_is_no_batch_is_parked_with_its_reason_and_its_bytes,
+    recording::flaws::a_record_that_cannot_be_written_does_not_hold_up_the_others,
+    recording::flaws::what_a_later_version_wrote_waits_for_a_newer_recorder,
+    recording::flaws::a_record_from_the_future_is_parked,
+    recording::listing::deliveries_are_found_by_what_they_are,
+    recording::listing::a_payload_is_shown_only_when_asked_for,
+    recording::expiry::what_is_too_old_goes_and_nothing_else,
     logging::the_log_agrees_with_the_receivers_request_by_request,
     retries::a_failing_endpoint_sees_three_attempts_and_no_more,
     retries::one_failing_endpoint_does_not_make_others_see_an_event_again,

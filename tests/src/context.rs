@@ -246,6 +246,24 @@ impl Site {
         Worker::launch(program, self.context.logs()).await
     }
 
+    /// Starts a recorder and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn recorder(&self) -> Result<Worker> {
+        self.recorder_as(self.operator.program()).await
+    }
+
+    /// Starts a recorder with another environment and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn recorder_as(&self, program: &Program) -> Result<Worker> {
+        let recorder = Worker::launch_command(program, "recorder", self.context.logs()).await?;
+        recorder.await_ready().await?;
+        Ok(recorder)
+    }
+
     /// A connection of our own to the place's virtual host.
     ///
     /// # Errors

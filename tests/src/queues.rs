@@ -3,6 +3,9 @@
 /// What happened: batches of records.
 pub const LOG: &str = "bellhop.log";
 
+/// Messages of the log that cannot be written.
+pub const LOG_PARKED: &str = "bellhop.log.parked";
+
 /// Messages that fit no queue.
 pub const UNROUTABLE: &str = "bellhop.unroutable";
 

@@ -104,7 +104,15 @@ impl Worker {
     /// # Errors
     /// When it ends before that.
     pub async fn launch(program: &Program, logs: Logs) -> Result<Self> {
-        let mut child = program.command(&["worker"]).spawn().context("start a worker")?;
+        Self::launch_command(program, "worker", logs).await
+    }
+
+    /// The same for another command that serves probes and drains.
+    ///
+    /// # Errors
+    /// When it ends before that.
+    pub async fn launch_command(program: &Program, command: &str, logs: Logs) -> Result<Self> {
+        let mut child = program.command(&[command]).spawn().context("start a worker")?;
         let stdout = child.stdout.take().context("a worker has a standard output")?;
         let stderr = child.stderr.take().context("a worker has a standard error")?;
         tokio::spawn(logs.clone().follow(stdout));

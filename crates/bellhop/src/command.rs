@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
 mod config;
+mod deliveries;
 mod doctor;
 mod listen;
 mod migrate;
 mod publish;
+mod recorder;
 mod topology;
 mod webhook;
 mod worker;
@@ -25,10 +27,15 @@ pub(crate) enum Command {
     /// Manage webhooks.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Look into the delivery log.
+    #[command(subcommand)]
+    Deliveries(deliveries::DeliveriesCommand),
     /// Publish appointment events and wait until the broker has them.
     Publish(publish::PublishArguments),
     /// Deliver events until told to stop (SIGTERM or Ctrl-C).
     Worker,
+    /// Write what happened from the log into PostgreSQL until told to stop (SIGTERM or Ctrl-C).
+    Recorder,
     /// Check brokers, policies, permissions, versions, clocks and stores, and say how to mend what is wrong.
     Doctor(doctor::DoctorArguments),
     /// Receive webhooks locally: verify signatures, print what arrives, answer as told.
@@ -43,8 +50,10 @@ impl Command {
             Self::Topology => topology::run(config).await,
             Self::Migrate => migrate::run(config).await,
             Self::Webhook(command) => webhook::run(config, command).await,
+            Self::Deliveries(command) => deliveries::run(config, command).await,
             Self::Publish(arguments) => publish::run(config, arguments).await,
             Self::Worker => worker::run(config).await,
+            Self::Recorder => recorder::run(config).await,
             Self::Doctor(arguments) => doctor::run(config, arguments).await,
             Self::Listen(arguments) => listen::run(arguments).await,
             Self::Config => config::run(),

@@ -6,12 +6,14 @@
 mod adapters;
 mod management;
 pub(crate) use management::ManagementAddress;
+mod recording;
 mod work;
 
 use std::path::Path;
 
 use bellhop_broker::BrokerAddress;
 use bellhop_producer::ProducerOptions;
+use bellhop_recorder::RecorderOptions;
 use bellhop_runtime::config::{ConfigError, Settings};
 use bellhop_runtime::logs::LogConfig;
 use bellhop_runtime::probes::ProbeConfig;
@@ -45,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) store: Option<StoreOptions>,
     pub(crate) sender: SenderOptions,
     pub(crate) worker: WorkerOptions,
+    pub(crate) recorder: RecorderOptions,
     pub(crate) producer: ProducerOptions,
     pub(crate) logs: LogConfig,
     pub(crate) probes: ProbeConfig,
@@ -88,11 +91,12 @@ impl Config {
         let sender = adapters::read_sender(settings);
         let ladder = work::read_ladder(settings);
         let worker = work::read_worker(settings, ladder);
+        let recorder = recording::read_recorder(settings);
         let producer = work::read_producer(settings);
         let logs = LogConfig::read(settings);
         let probes = ProbeConfig::read(settings);
         let shutdown = ShutdownConfig::read(settings);
         work::check_deadlines(settings, &sender, shutdown);
-        Self { broker, management, store, sender, worker, producer, logs, probes, shutdown }
+        Self { broker, management, store, sender, worker, recorder, producer, logs, probes, shutdown }
     }
 }

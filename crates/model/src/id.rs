@@ -196,10 +196,22 @@ impl RequestId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, bytes).into_uuid())
     }
 
+    /// When the request began, in milliseconds since the epoch; what the id sorts by.
+    #[must_use]
+    pub fn millis(&self) -> u64 {
+        u64::try_from(self.0.as_u128() >> 80).expect("48 bits are left")
+    }
+
     /// The UUID, for columns of that type.
     #[must_use]
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0
+    }
+}
+
+impl From<Uuid> for RequestId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
     }
 }
 

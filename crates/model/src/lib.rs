@@ -50,8 +50,11 @@ pub use verdict::{EndReason, Verdict, decide};
 mod record;
 pub use record::{
     Addressed, AnswerRecord, AttemptRecord, Decided, End, EndState, EventRecord, Record, RecordError,
-    Records, Sent, Timing, decode_batch, micros_of,
+    Records, Sent, Timing, decode_batch, decode_each, micros_of,
 };
+
+mod delivery_state;
+pub use delivery_state::{DeliveryState, DeliveryStateName, DeliveryStateNameError, Standing};
 
 mod hex;
 mod text;

@@ -7,7 +7,7 @@ mod attempt;
 pub use attempt::{Addressed, AnswerRecord, AttemptRecord, Decided, Sent, Timing};
 
 mod batch;
-pub use batch::{EventRecord, Records, decode_batch};
+pub use batch::{EventRecord, Records, decode_batch, decode_each};
 
 mod end;
 pub use end::{End, EndState};
@@ -39,6 +39,14 @@ pub enum RecordError {
     /// Written by a version we do not know.
     #[error("the batch has version `{0}`; this program reads version {version_known}", version_known = batch::VERSION)]
     Version(u32),
+}
+
+impl RecordError {
+    /// Whether a later version of this program can read the batch.
+    #[must_use]
+    pub const fn is_of_later_version(&self) -> bool {
+        matches!(self, Self::Version(version) if batch::VERSION < *version)
+    }
 }
 
 /// A time as records tell it: microseconds since the epoch.

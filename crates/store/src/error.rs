@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_model::{EndpointUrlError, Mode, OrganisationId, WebhookId};
+use bellhop_model::{DeliveryId, EndpointUrlError, Mode, OrganisationId, WebhookId};
+use time::Date;
+use tokio_postgres::error::SqlState;
 
 use crate::limits::{EVENT_TYPES_PER_WEBHOOK_MAX, WEBHOOKS_PER_ORGANISATION_MAX};
 
@@ -103,6 +105,11 @@ pub enum StoreError {
     /// No webhook has this id.
     #[error("no webhook has the id `{0}`")]
     UnknownWebhook(WebhookId),
+    /// No delivery of this id is on record.
+    #[error(
+        "no delivery `{0}` is on record: it is too old, was never owed, or the recorder has not written it yet"
+    )]
+    UnknownDelivery(DeliveryId),
     /// The organisation already registered this URL in this mode.
     #[error("this URL is already registered, as `{existing}`")]
     Duplicate {
@@ -117,6 +124,14 @@ pub enum StoreError {
     /// No event types, or too many.
     #[error("a webhook wants 1 to {EVENT_TYPES_PER_WEBHOOK_MAX} event types, not {0}")]
     EventTypes(usize),
+    /// A record of the log is from a day that is not near yet.
+    #[error(
+        "the record is of {day}, for which it is too early: is the clock of the worker that wrote it right?"
+    )]
+    AheadOfTime {
+        /// The day.
+        day: Date,
+    },
     /// The URL was parsed for another mode.
     #[error(transparent)]
     Url(#[from] EndpointUrlError),
@@ -145,6 +160,23 @@ impl StoreError {
             Self::PostgresFailed { is_transient, .. } => *is_transient,
             _ => false,
         }
+    }
+
+    /// Whether it lies in what was to be written, so that the same can never be written and anything else may.
+    ///
+    /// By SQLSTATE: class 22 is wrong data, class 23 a violated constraint.
+    #[must_use]
+    pub fn is_of_data(&self) -> bool {
+        match self {
+            Self::PostgresFailed { code, .. } => ["22", "23"].contains(&&code[..2]),
+            Self::AheadOfTime { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a row has no partition, or violates another check.
+    pub(crate) fn is_check_violation(&self) -> bool {
+        matches!(self, Self::PostgresFailed { code, .. } if code == SqlState::CHECK_VIOLATION.code())
     }
 
     /// Whether the truth was read but cannot be used. An older copy must then not stand in for it.

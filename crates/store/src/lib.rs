@@ -1,4 +1,4 @@
-//! The only crate that speaks PostgreSQL and Redis: the truth about webhooks and its cached copy.
+//! The only crate that speaks PostgreSQL and Redis: the truth about webhooks and its cached copy, and the delivery log.
 //!
 //! Both are here so that a write and its invalidation are one function. PostgreSQL is the truth; Redis holds a sealed
 //! copy per organisation and mode; each process holds another in memory. Every write raises a version in its own
@@ -7,7 +7,10 @@
 //! A process that connects to Redis by `rediss://` installs rustls' `ring` provider first; PostgreSQL needs no such care.
 
 mod limits;
-pub use limits::{EVENT_TYPES_PER_WEBHOOK_MAX, LIST_PAGE_MAX, WEBHOOKS_PER_ORGANISATION_MAX};
+pub use limits::{
+    DELIVERIES_PAGE_MAX, DELIVERY_ATTEMPTS_MAX, EVENT_TYPES_PER_WEBHOOK_MAX, LIST_PAGE_MAX,
+    WEBHOOKS_PER_ORGANISATION_MAX,
+};
 
 mod options;
 pub use options::{MemoryOptions, PostgresOptions, RedisOptions, ServerUrl, StoreOptions};
@@ -32,6 +35,12 @@ pub use subscriptions::{ActiveSubscription, Subscriptions};
 
 mod resolve;
 mod watch;
+
+mod log;
+pub use log::{
+    DeliveryCursor, DeliveryCursorError, DeliveryFilter, LogEntry, LogRetention, LogUpkeep, LogWritten,
+    LoggedAttempt, LoggedDelivery, ModeRetention, UnusableRecord,
+};
 
 mod claim;
 pub use claim::{Claim, ClaimedAttempt};

@@ -11,6 +11,12 @@ pub const EVENT_TYPES_PER_WEBHOOK_MAX: usize = 64;
 /// Most webhooks that one call lists.
 pub const LIST_PAGE_MAX: usize = 500;
 
+/// Most deliveries that one call lists.
+pub const DELIVERIES_PAGE_MAX: usize = 500;
+
+/// Most requests of one delivery that one call lists. A series has three, save for repeats.
+pub const DELIVERY_ATTEMPTS_MAX: usize = 200;
+
 /// How often the truth is asked for recent changes. Two rounds fit into the promised 5 s.
 pub(crate) const TRUTH_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -55,3 +61,19 @@ pub(crate) const MIGRATION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How often a value in Redis that cannot be opened is worth a line in the log.
 pub(crate) const UNREADABLE_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many days ahead the log has partitions: a recorder may be away for as long before one is missing, and the clock of
+/// a worker may be as far ahead before its records are refused.
+pub(crate) const LOG_DAYS_AHEAD: i32 = 3;
+
+/// How long upkeep of the log waits for a lock before it leaves the rest to the next round.
+pub(crate) const LOG_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one statement of upkeep may take. Detaching a partition waits for every transaction that uses its table.
+pub(crate) const LOG_STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long one round of upkeep may take.
+pub(crate) const LOG_UPKEEP_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// Most rows that upkeep removes by one statement.
+pub(crate) const LOG_REMOVAL_ROWS_MAX: i64 = 5_000;

@@ -9,7 +9,10 @@ use crate::postgres::Fault;
 use crate::{Store, StoreError};
 
 /// Every migration ever released, in order. A released file never changes; the history notices.
-const MIGRATIONS: [(&str, &str); 1] = [("V1__webhooks", include_str!("../migrations/V1__webhooks.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("V1__webhooks", include_str!("../migrations/V1__webhooks.sql")),
+    ("V2__delivery_log", include_str!("../migrations/V2__delivery_log.sql")),
+];
 
 impl Store {
     /// Brings the schema up to this version. Run twice or by many at once it is harmless: one works, the others wait.

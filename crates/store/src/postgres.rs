@@ -126,16 +126,18 @@ impl From<StoreError> for Fault {
     }
 }
 
-/// Adds what every connection needs: our schema, and limits that hold on the server when we are gone.
+/// Adds what every connection needs: our schema, limits that hold on the server when we are gone, and that a commit is on
+/// disk when it is answered, since a message of the log is then forgotten by the broker. Whoever wants less of that says
+/// so in the URL; a server's default does not count.
 fn configure(config: &mut Config, options: &PostgresOptions) {
     let given = config.get_options().unwrap_or_default();
     let limit_ms = options.query_timeout.as_millis();
     let schema = &options.schema;
     let ours = format!(
-        "{given} -c search_path={schema} -c statement_timeout={limit_ms} \
+        "-c synchronous_commit=on {given} -c search_path={schema} -c statement_timeout={limit_ms} \
          -c idle_in_transaction_session_timeout={limit_ms}"
     );
-    config.options(ours.trim_start());
+    config.options(&ours);
     config.connect_timeout(options.connect_timeout);
     config.tcp_user_timeout(options.connect_timeout + options.query_timeout);
     if config.get_application_name().is_none() {
@@ -200,6 +202,6 @@ mod tests {
         let options = crate::StoreOptions::new(url.clone(), url, keys);
         configure(&mut config, &options.postgres);
         let given = config.get_options().expect("set");
-        assert!(given.starts_with("-c geqo=off -c search_path=bellhop "), "{given}");
+        assert!(given.contains(" -c geqo=off -c search_path=bellhop "), "{given}");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bellhop_model::WebhookId;
+use bellhop_model::{EventId, RequestId, WebhookId};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
 
@@ -55,6 +55,10 @@ pub(crate) enum Place<'a> {
     Subscriptions(&'a Scope),
     /// A webhook's secret.
     Secret(&'a Scope, &'a WebhookId),
+    /// An event as published.
+    Payload(&'a Scope, &'a EventId),
+    /// What an endpoint answered to a request.
+    Answer(&'a Scope, &'a RequestId),
 }
 
 struct SealingKey {
@@ -140,13 +144,19 @@ impl SealingKey {
 }
 
 impl Place<'_> {
-    /// Purpose, mode, organisation and webhook, each ended by a byte that no part can contain.
+    /// Purpose, mode, organisation and what it is called there, each ended by a byte that no part can contain.
     fn associated_data(self) -> Vec<u8> {
-        let (purpose, scope, webhook) = match self {
+        let request_text;
+        let (purpose, scope, name) = match self {
             Self::Subscriptions(scope) => ("subscriptions", scope, ""),
             Self::Secret(scope, webhook) => ("secret", scope, webhook.as_str()),
+            Self::Payload(scope, event) => ("payload", scope, event.as_str()),
+            Self::Answer(scope, request) => {
+                request_text = request.to_string();
+                ("answer", scope, request_text.as_str())
+            }
         };
-        let parts = [purpose, scope.mode.as_str(), scope.organisation.as_str(), webhook];
+        let parts = [purpose, scope.mode.as_str(), scope.organisation.as_str(), name];
         parts.iter().flat_map(|part| part.bytes().chain([0])).collect()
     }
 }
@@ -190,8 +200,14 @@ mod tests {
         let keys = keys(&[("k", 7)]);
         let sealed = keys.seal(Place::Secret(&here, &one), b"secret");
         assert_eq!(keys.open(Place::Secret(&here, &one), &sealed).expect("its own place"), b"secret");
-        let elsewhere =
-            [Place::Secret(&there, &one), Place::Secret(&here, &other), Place::Subscriptions(&here)];
+        // An event may be called what a webhook is called.
+        let event: EventId = one.as_str().parse().expect("a valid id");
+        let elsewhere = [
+            Place::Secret(&there, &one),
+            Place::Secret(&here, &other),
+            Place::Subscriptions(&here),
+            Place::Payload(&here, &event),
+        ];
         for place in elsewhere {
             let error = keys.open(place, &sealed).expect_err("another place");
             assert!(matches!(error, StoreError::SealingKeyWrong { .. }), "{place:?}: {error}");

@@ -57,6 +57,19 @@ impl Message {
     }
 }
 
+impl Message {
+    /// A message of the log.
+    #[must_use]
+    pub fn of_log(body: Vec<u8>) -> Self {
+        let properties = BasicProperties::default()
+            .with_content_type("application/json".into())
+            .with_delivery_mode(2)
+            .with_message_id("log-1".into())
+            .with_type("records".into());
+        Self { exchange: "bellhop.log".to_owned(), routing_key: "bellhop.log".to_owned(), properties, body }
+    }
+}
+
 impl Received {
     /// The message whose wait is over, as the broker dead-letters it; it stands in for an hour on the longest rung.
     #[must_use]

@@ -55,6 +55,8 @@ pub(crate) struct DoctorArguments {
 pub(crate) enum Role {
     /// Takes events from the lanes it serves and publishes what became of them.
     Worker,
+    /// Writes what happened from the log into PostgreSQL.
+    Recorder,
     /// Publishes events.
     Producer,
     /// Declares the topology.
@@ -183,6 +185,10 @@ async fn examine_stores(config: &Config, role: Role) -> Vec<Finding> {
         return vec![match role {
             Role::Worker => {
                 let why = "a worker finds its webhooks in PostgreSQL and Redis";
+                Finding::problem(Subject::Postgres, what, why, mend)
+            }
+            Role::Recorder => {
+                let why = "a recorder writes to PostgreSQL";
                 Finding::problem(Subject::Postgres, what, why, mend)
             }
             Role::Producer | Role::Operator => Finding::skipped(Subject::Postgres, what, mend),

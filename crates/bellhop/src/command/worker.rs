@@ -57,9 +57,9 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses to start with a wrong sealing key: every signature would be wrong. A database that is away is no reason not
+/// Refuses to start with a wrong sealing key: every signature would be wrong, and nobody could open what is sealed with it. A database that is away is no reason not
 /// to start; the key is then judged by each value it opens.
-async fn check_key(store: &Store) -> Result<(), Failure> {
+pub(super) async fn check_key(store: &Store) -> Result<(), Failure> {
     match store.verify_sealing_keys().await {
         Err(error @ (StoreError::SealingKeyUnknown { .. } | StoreError::SealingKeyWrong { .. })) => {
             Err(anyhow::Error::new(error).into())

@@ -132,9 +132,30 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Record>, RecordError> {
         // What a later version calls a record need not be one here.
         Err(error) => match serde_json::from_slice(bytes) {
             Ok(Versioned { version }) if version != VERSION => Err(RecordError::Version(version)),
-            _ => Err(RecordError::Malformed { line: error.line(), column: error.column() }),
+            _ => Err(malformed(&error)),
         },
     }
+}
+
+/// Reads the body of a message of the log record by record, so that one that cannot be read does not hide the others.
+///
+/// It takes longer than [`decode_batch`], which is to be tried first.
+///
+/// # Errors
+/// [`RecordError`] when the bytes are no batch, or one of a version that this program does not know.
+pub fn decode_each(bytes: &[u8]) -> Result<Vec<Result<Record, RecordError>>, RecordError> {
+    #[derive(Deserialize)]
+    struct Batch<'a> {
+        version: u32,
+        #[serde(borrow)]
+        records: Vec<&'a RawValue>,
+    }
+    let Batch { version, records } = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+    if version != VERSION {
+        return Err(RecordError::Version(version));
+    }
+    let decode = |record: &RawValue| serde_json::from_str(record.get()).map_err(|error| malformed(&error));
+    Ok(records.into_iter().map(decode).collect())
 }
 
 impl EventRecord {
@@ -143,6 +164,10 @@ impl EventRecord {
     pub fn body(&self) -> &str {
         self.body.get()
     }
+}
+
+fn malformed(error: &serde_json::Error) -> RecordError {
+    RecordError::Malformed { line: error.line(), column: error.column() }
 }
 
 impl PartialEq for EventRecord {

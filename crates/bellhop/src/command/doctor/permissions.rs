@@ -178,6 +178,8 @@ impl Needs {
                     configure: none,
                 }
             }
+            // What cannot be written is parked through the log's own exchange.
+            Role::Recorder => Self { write: set(&[names::LOG]), read: set(&[names::LOG]), configure: none },
             Role::Producer => {
                 Self { write: set(&[names::EVENTS_EXCHANGE]), read: none.clone(), configure: none }
             }
@@ -194,6 +196,7 @@ impl Role {
     const fn named(self) -> &'static str {
         match self {
             Self::Worker => "a worker",
+            Self::Recorder => "a recorder",
             Self::Producer => "a producer",
             Self::Operator => "an operator",
         }
@@ -247,6 +250,9 @@ mod tests {
             (Role::Worker, ["", r"^bellhop\.(live|log)$", worker_read], Mark::Problem),
             (Role::Worker, ["", worker_write, ""], Mark::Problem),
             (Role::Worker, ["", "(?=bellhop).*", worker_read], Mark::Skipped),
+            (Role::Recorder, ["", r"^bellhop\.log$", r"^bellhop\.log$"], Mark::Ok),
+            (Role::Recorder, ["", "", r"^bellhop\.log$"], Mark::Problem),
+            (Role::Recorder, ["", worker_write, worker_read], Mark::Problem),
             (Role::Producer, ["", r"^bellhop\.events$", ""], Mark::Ok),
             (Role::Producer, ["", "", ""], Mark::Problem),
             (Role::Producer, [r"^bellhop\.", r"^bellhop\.events$", ""], Mark::Note),

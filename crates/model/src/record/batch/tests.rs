@@ -154,3 +154,21 @@ proptest! {
         let _ = decode_batch(&bytes);
     }
 }
+
+#[test]
+fn a_record_that_cannot_be_read_does_not_hide_the_others() {
+    let text = String::from_utf8(batch().message()).expect("JSON");
+    let spoilt = text.replace(r#""attempt":1,"started"#, r#""attempt":4,"started"#);
+    assert_ne!(spoilt, text);
+    let decoded = decode_each(spoilt.as_bytes()).expect("a batch");
+    assert!(matches!(&decoded[..], [Ok(Record::Event(_)), Err(_), Ok(Record::End(_))]), "{decoded:?}");
+    let whole: Vec<Record> = decode_each(text.as_bytes())
+        .expect("a batch")
+        .into_iter()
+        .map(|record| record.expect("sound"))
+        .collect();
+    assert_eq!(Ok(whole), decode_batch(text.as_bytes()));
+    assert!(decode_each(b"[]").is_err());
+    let later = decode_each(br#"{"version":2,"records":[]}"#).expect_err("later");
+    assert!(later.is_of_later_version() && !RecordError::Version(0).is_of_later_version());
+}

@@ -1,0 +1,185 @@
+//! `bellhop deliveries …`: looks into the delivery log from the shell.
+
+mod show;
+
+use std::path::Path;
+
+use bellhop_model::{
+    DeliveryId, DeliveryState, DeliveryStateName, EventId, EventType, Mode, OrganisationId, WebhookId,
+};
+use bellhop_store::{DELIVERIES_PAGE_MAX, DeliveryCursor, DeliveryFilter, LoggedDelivery, Store};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::config::{Config, Needs};
+use crate::failure::Failure;
+
+/// How many deliveries are listed unless more are asked for.
+const LISTED_DEFAULT: usize = 50;
+
+/// What can be asked of the log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveriesCommand {
+    /// List deliveries, the newest first.
+    List(ListArguments),
+    /// Show one delivery with its requests.
+    Show(ShowArguments),
+}
+
+/// Which deliveries are listed.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Only of this mode.
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// Only of this organisation.
+    #[arg(long)]
+    organisation: Option<OrganisationId>,
+    /// Only to this webhook.
+    #[arg(long)]
+    webhook: Option<WebhookId>,
+    /// Only in this state: pending, retrying, exhausted, cancelled or delivered.
+    #[arg(long)]
+    state: Option<DeliveryStateName>,
+    /// Only of this event type.
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<EventType>,
+    /// Only of this event.
+    #[arg(long, value_name = "ID")]
+    event: Option<EventId>,
+    /// Only those that began then or later, such as 2026-11-23T08:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    since: Option<OffsetDateTime>,
+    /// Only those that began earlier.
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    until: Option<OffsetDateTime>,
+    /// How many at most.
+    #[arg(long, default_value_t = LISTED_DEFAULT, value_parser = read_limit)]
+    limit: usize,
+    /// Go on where a list ended.
+    #[arg(long, value_name = "PLACE")]
+    after: Option<DeliveryCursor>,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// Which delivery, and how much of it.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// Its id (dlv_…).
+    id: DeliveryId,
+    /// Show the event and what the endpoint answered, too: health data.
+    #[arg(long)]
+    payload: bool,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+struct OutputArguments {
+    /// text for people, json for scripts.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Carries a command out.
+pub(super) async fn run(file: Option<&Path>, command: DeliveriesCommand) -> Result<(), Failure> {
+    let config = Config::load(file, Needs::Store)?;
+    let store = Store::open(&config.store()).map_err(anyhow::Error::new)?;
+    match command {
+        DeliveriesCommand::List(arguments) => list(&store, arguments).await,
+        DeliveriesCommand::Show(arguments) => show::run(&store, arguments).await,
+    }
+}
+
+async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
+    let ListArguments { mode, organisation, webhook, state, event_type, event, since, until, .. } = arguments;
+    let ListArguments { limit, after, output, .. } = arguments;
+    let filter =
+        DeliveryFilter { mode, organisation, webhook, state, event_type, event, since, until, after };
+    let deliveries = store.deliveries(&filter, limit).await.map_err(anyhow::Error::new)?;
+    let next = deliveries.last().filter(|_| deliveries.len() == limit).map(LoggedDelivery::cursor);
+    if output.output == Output::Json {
+        let listed: Vec<Value> = deliveries.iter().map(describe).collect();
+        println!("{}", json!({ "deliveries": listed, "next": next.map(|next| next.to_string()) }));
+        return Ok(());
+    }
+    if deliveries.is_empty() {
+        println!("no deliveries; is a recorder running?");
+    }
+    for delivery in &deliveries {
+        let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing } =
+            delivery;
+        println!(
+            "{}  {id}  {mode}  {:<34}  {}  {organisation}  {webhook}  {event_type}  {event}",
+            moment(*begun_at),
+            told(delivery),
+            standing.attempt.map_or_else(|| "-".to_owned(), |attempt| format!("{attempt}/3")),
+        );
+    }
+    if let Some(next) = next {
+        eprintln!("bellhop: there may be more: go on with `--after {next}`");
+    }
+    Ok(())
+}
+
+/// A delivery's state in words.
+fn told(delivery: &LoggedDelivery) -> String {
+    match delivery.standing.state {
+        DeliveryState::Retrying { next_at_us } => format!("retrying at {}", moment(moment_of(next_at_us))),
+        state => state.name().to_string(),
+    }
+}
+
+fn describe(delivery: &LoggedDelivery) -> Value {
+    let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing } = delivery;
+    let (reason, next_at) = match standing.state {
+        DeliveryState::Ended(reason) => (Some(reason.as_str()), None),
+        DeliveryState::Retrying { next_at_us } => (None, Some(moment(moment_of(next_at_us)))),
+        DeliveryState::Pending | DeliveryState::Delivered => (None, None),
+    };
+    json!({
+        "id": id.as_str(),
+        "mode": mode.as_str(),
+        "organisation": organisation.as_str(),
+        "event": event.as_str(),
+        "type": event_type.as_str(),
+        "webhook": webhook.as_str(),
+        "begunAt": moment(*begun_at),
+        "state": standing.state.name().as_str(),
+        "reason": reason,
+        "nextAt": next_at,
+        "since": moment(moment_of(standing.since_us)),
+        "series": standing.series.0,
+        "attempt": standing.attempt.map(|attempt| attempt.number()),
+        "status": standing.status,
+        "outcome": standing.outcome,
+    })
+}
+
+fn moment(moment: OffsetDateTime) -> String {
+    moment.format(&Rfc3339).unwrap_or_default()
+}
+
+fn moment_of(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+fn read_time(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "expected a time such as `2026-11-23T08:00:00Z`".to_owned())
+}
+
+fn read_limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=DELIVERIES_PAGE_MAX).contains(limit));
+    limit.ok_or_else(|| format!("expected 1 to {DELIVERIES_PAGE_MAX}"))
+}

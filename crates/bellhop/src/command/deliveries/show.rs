@@ -1,0 +1,115 @@
+//! One delivery with everything that is on record about it.
+
+use std::collections::BTreeMap;
+
+use bellhop_model::{AnswerRecord, DeliveryState, RequestId};
+use bellhop_store::{LoggedAttempt, LoggedDelivery, Store};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{Output, ShowArguments, describe, moment, moment_of, told};
+use crate::failure::Failure;
+
+/// The health data of a delivery, which was asked for.
+struct Opened {
+    /// The event as published; absent when it has expired.
+    payload: Option<Vec<u8>>,
+    answers: BTreeMap<RequestId, AnswerRecord>,
+}
+
+/// Shows a delivery.
+pub(super) async fn run(store: &Store, arguments: ShowArguments) -> Result<(), Failure> {
+    let ShowArguments { id, payload, output } = arguments;
+    let delivery = store.delivery(&id).await.map_err(anyhow::Error::new)?;
+    let attempts = store.attempts(&delivery).await.map_err(anyhow::Error::new)?;
+    let opened = if payload {
+        let payload = store.payload(&delivery).await.map_err(anyhow::Error::new)?;
+        let answers = store.answers(&delivery).await.map_err(anyhow::Error::new)?;
+        Some(Opened { payload, answers })
+    } else {
+        None
+    };
+    match output.output {
+        Output::Json => println!("{}", whole(&delivery, &attempts, opened.as_ref())),
+        Output::Text => {
+            print_delivery(&delivery);
+            for attempt in &attempts {
+                print_attempt(attempt, opened.as_ref());
+            }
+            if let Some(Opened { payload, .. }) = &opened {
+                println!(
+                    "event         {}",
+                    payload.as_deref().map_or("no longer on record".into(), String::from_utf8_lossy)
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_delivery(delivery: &LoggedDelivery) {
+    let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing } = delivery;
+    println!("id            {id}");
+    println!("mode          {mode}");
+    println!("organisation  {organisation}");
+    println!("event         {event}  {event_type}");
+    println!("webhook       {webhook}");
+    println!("state         {}", told(delivery));
+    if let DeliveryState::Ended(reason) = standing.state {
+        println!("reason        {}", reason.as_str());
+    }
+    println!("since         {}", moment(moment_of(standing.since_us)));
+    println!("begun         {}", moment(*begun_at));
+}
+
+fn print_attempt(made: &LoggedAttempt, opened: Option<&Opened>) {
+    let LoggedAttempt { request, series, attempt, started_at, timing, status, outcome, verdict, .. } = made;
+    let status = status.map_or(String::new(), |status| format!(" {status}"));
+    let next = made.next_at.map_or(String::new(), |next| format!(" at {}", moment(next)));
+    let took_ms = timing.whole_us / 1000;
+    println!(
+        "request       {}  {request}  series {series}, attempt {attempt}: {outcome}{status} in {took_ms} ms, {verdict}{next}",
+        moment(*started_at)
+    );
+    if let Some(answer) = opened.and_then(|opened| opened.answers.get(request)) {
+        for (name, value) in &answer.headers {
+            println!("  {name}: {value}");
+        }
+        println!("  {}{}", answer.body.replace('\n', "\n  "), if answer.is_truncated { " …" } else { "" });
+    }
+}
+
+fn whole(delivery: &LoggedDelivery, attempts: &[LoggedAttempt], opened: Option<&Opened>) -> Value {
+    let mut object = describe(delivery);
+    object["requests"] = attempts.iter().map(|made| describe_attempt(made, opened)).collect();
+    if let Some(Opened { payload, .. }) = opened {
+        let published: Option<Box<RawValue>> =
+            payload.as_deref().and_then(|payload| serde_json::from_slice(payload).ok());
+        // As text: number text and order of an event are part of it, and a tree would not keep them.
+        object["payload"] = json!(published.map(|published| published.get().to_owned()));
+    }
+    object
+}
+
+fn describe_attempt(made: &LoggedAttempt, opened: Option<&Opened>) -> Value {
+    let mut object = json!({
+        "id": made.request.to_string(),
+        "series": made.series.0,
+        "attempt": made.attempt.number(),
+        "startedAt": moment(made.started_at),
+        "connectedUs": made.timing.connected_us,
+        "headUs": made.timing.head_us,
+        "wholeUs": made.timing.whole_us,
+        "status": made.status,
+        "outcome": made.outcome,
+        "verdict": made.verdict,
+        "nextAt": made.next_at.map(moment),
+        "expanded": made.expanded.split(',').filter(|name| !name.is_empty()).collect::<Vec<_>>(),
+        "signedAt": made.signed_at,
+        "signature": made.signature,
+    });
+    if let Some(Opened { answers, .. }) = opened {
+        object["answer"] = json!(answers.get(&made.request));
+    }
+    object
+}

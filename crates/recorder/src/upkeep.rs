@@ -1,0 +1,73 @@
+//! Keeping the tables in shape while the recorder runs.
+
+use std::time::Duration;
+
+use bellhop_runtime::health::Condition;
+use bellhop_store::{LogRetention, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::RecorderMetrics;
+
+/// How often. What is too old goes by the day, and partitions are made days ahead.
+const INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// How soon after a failure.
+const INTERVAL_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// How soon it is looked again whether the tables are there.
+const INTERVAL_BEFORE_START: Duration = Duration::from_secs(1);
+
+/// Makes partitions ahead and removes what is too old.
+pub(crate) struct Upkeep {
+    pub(crate) store: Store,
+    pub(crate) retention: LogRetention,
+    pub(crate) postgres: Condition,
+    pub(crate) metrics: RecorderMetrics,
+}
+
+impl Upkeep {
+    /// Waits until the tables are there; nothing is taken from the log before.
+    pub(crate) async fn prepare(&self) {
+        while let Err(error) = self.store.check_schema().await {
+            self.postgres.set_not_ready(error.to_string());
+            tokio::time::sleep(INTERVAL_BEFORE_START).await;
+        }
+        self.postgres.set_ready();
+    }
+
+    /// Keeps the tables in shape until told to end, beside whatever is written: a partition that is missing is made when
+    /// it is needed, and one that cannot be dropped yet, because somebody reads it, holds up no record.
+    pub(crate) async fn run(self, ended: CancellationToken) {
+        while let Some(kept) = ended.run_until_cancelled(self.keep()).await {
+            let interval = match kept {
+                Ok(()) => INTERVAL,
+                Err(error) => {
+                    tracing::warn!(%error, "upkeep of the delivery log failed; the next round goes on with it");
+                    INTERVAL_AFTER_FAILURE
+                }
+            };
+            ended.run_until_cancelled(tokio::time::sleep(interval)).await;
+        }
+    }
+
+    async fn keep(&self) -> Result<(), StoreError> {
+        match self.store.keep_log(self.retention).await {
+            Ok(Some(upkeep)) => {
+                tracing::info!(
+                    created = upkeep.created,
+                    dropped = upkeep.dropped,
+                    removed = upkeep.removed,
+                    partitions = upkeep.partitions,
+                    "kept the delivery log in shape"
+                );
+                self.metrics.kept(&upkeep);
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                self.metrics.upkeep_failures.inc();
+                Err(error)
+            }
+        }
+    }
+}

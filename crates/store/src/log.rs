@@ -1,0 +1,20 @@
+//! The delivery log: what happened, written in bulk and any number of times, kept for as long as it may be.
+
+mod entry;
+pub use entry::{LogEntry, UnusableRecord};
+
+mod retention;
+pub use retention::{LogRetention, ModeRetention};
+
+mod rows;
+mod write;
+pub use write::LogWritten;
+
+mod partition;
+mod upkeep;
+pub use upkeep::LogUpkeep;
+
+mod delivery;
+pub use delivery::{DeliveryCursor, DeliveryCursorError, DeliveryFilter, LoggedAttempt, LoggedDelivery};
+
+mod unseal;
