@@ -99,7 +99,7 @@ mod tests {
         for body in bodies {
             records.push_event(&event, body.as_bytes(), OffsetDateTime::UNIX_EPOCH);
         }
-        records.message()
+        records.clone().into_message()
     }
 
     fn batch(body: &[u8]) -> Batch {

@@ -44,13 +44,13 @@ pub async fn a_record_that_cannot_be_written_does_not_hold_up_the_others(context
     let third = told("evt-4")?;
     flawed.push_event(&third.event, b"{\"id\":\"evt-4\"}", now);
     flawed.push_attempt(&told("evt-5")?.attempt(now, "5xx"));
-    let text = String::from_utf8(flawed.message())?;
+    let text = String::from_utf8(flawed.into_message())?;
     let spoilt = text.replace(r#""outcome":"to be spoilt""#, r#""outcome":7"#);
     ensure!(spoilt != text, "nothing was spoilt");
     let mut good = Records::default();
     good.push_attempt(&told("evt-6")?.attempt(now, "5xx"));
     // All before there is a recorder, so that they are written together.
-    let messages = [good.message(), spoilt.clone().into_bytes()].map(Message::of_log);
+    let messages = [good.clone().into_message(), spoilt.clone().into_bytes()].map(Message::of_log);
     amqp.publish_all(&messages).await?;
 
     let recorder = site.recorder().await?;
@@ -99,7 +99,7 @@ pub async fn a_record_from_the_future_is_parked(context: Context) -> Result<()> 
     records.push_attempt(&told("evt-1")?.attempt(now, "5xx"));
     records.push_attempt(&told("evt-2")?.attempt(now + Duration::days(400), "5xx"));
     published(&site, &records).await?;
-    ensure_parked(&amqp, &records.message(), &["record 2: ", "clock"]).await?;
+    ensure_parked(&amqp, &records.clone().into_message(), &["record 2: ", "clock"]).await?;
     ensure!(tables.events_in("attempts").await? == ["evt-1"]);
     ensure!(tables.partitions().await? == partitions, "a partition was made");
     Ok(())

@@ -81,7 +81,7 @@ impl Told {
 
 /// Publishes records to the log as one message.
 pub(super) async fn published(site: &Site, records: &Records) -> Result<()> {
-    site.amqp().await?.publish(&Message::of_log(records.message())).await
+    site.amqp().await?.publish(&Message::of_log(records.clone().into_message())).await
 }
 
 /// Records of each delivery, in random order, some repeated, in transactions of random size, two of them at a time: the
@@ -162,7 +162,7 @@ fn random_record(told: &Told, now: OffsetDateTime, dice: &mut StdRng) -> Record 
         let made = told.attempt(at, "5xx");
         records.push_attempt(&AttemptRecord { series, attempt, verdict, ..made });
     }
-    decode_batch(&records.message()).expect("what was encoded just now").remove(0)
+    decode_batch(&records.clone().into_message()).expect("what was encoded just now").remove(0)
 }
 
 /// As long as the configuration says.

@@ -157,7 +157,7 @@ proptest! {
 
 #[test]
 fn a_record_that_cannot_be_read_does_not_hide_the_others() {
-    let text = String::from_utf8(batch().message()).expect("JSON");
+    let text = String::from_utf8(batch().into_message()).expect("JSON");
     let spoilt = text.replace(r#""attempt":1,"started"#, r#""attempt":4,"started"#);
     assert_ne!(spoilt, text);
     let decoded = decode_each(spoilt.as_bytes()).expect("a batch");
