@@ -8,6 +8,7 @@ mod late;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -62,7 +63,19 @@ pub enum PublishError {
 #[derive(Debug)]
 struct Request {
     message: Outgoing,
+    claim: Claim,
     result: oneshot::Sender<Result<(), PublishError>>,
+}
+
+/// Settles between a channel that takes a request and a caller that gives it up, who was first.
+#[derive(Debug, Clone, Default)]
+struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// Whether nobody had taken it before.
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
 }
 
 impl Publisher {
@@ -95,32 +108,35 @@ impl Publisher {
     /// [`PublishError`]. After [`PublishError::Unroutable`] and [`PublishError::Refused`] the message is not stored;
     /// after the others it may be, and publishing it again may store it twice.
     pub async fn publish(&self, message: Outgoing, deadline: Duration) -> Result<(), PublishError> {
-        match tokio::time::timeout(deadline, self.hand_over(message)).await {
+        match tokio::time::timeout(deadline, self.hand_over(message, Claim::default())).await {
             Ok(result) => result,
             Err(_) if matches!(*self.state.borrow(), LinkState::Blocked) => Err(PublishError::Blocked),
             Err(_) => Err(PublishError::TimedOut),
         }
     }
 
-    /// As [`Publisher::publish`], but time during which the broker blocks publishers does not count.
+    /// As [`Publisher::publish`], but a message that is on its way is waited for until the broker has it or the session
+    /// ends, however long it blocks publishers. Whoever gave it up and published it again would have it stored twice.
     ///
-    /// A message that was written before the broker blocked is stored when it takes publishes again. Whoever gave it up
-    /// and published it once more would have it stored twice.
+    /// * `patience`: the longest wait for a session that takes publishes.
     ///
     /// # Errors
     /// [`PublishError`], never [`PublishError::Blocked`].
-    pub async fn publish_through_blocks(
+    pub async fn publish_once_begun(
         &self,
         message: Outgoing,
         patience: Duration,
     ) -> Result<(), PublishError> {
-        let publishing = self.hand_over(message);
+        let claim = Claim::default();
+        let publishing = self.hand_over(message, claim.clone());
         tokio::pin!(publishing);
         loop {
             match tokio::time::timeout(patience, &mut publishing).await {
                 Ok(result) => return result,
                 Err(_) if matches!(*self.state.borrow(), LinkState::Blocked) => {}
-                Err(_) => return Err(PublishError::TimedOut),
+                Err(_) if claim.take() => return Err(PublishError::TimedOut),
+                // A channel has it, which always says what became of it.
+                Err(_) => return publishing.await,
             }
         }
     }
@@ -143,10 +159,11 @@ impl Publisher {
         }
     }
 
-    async fn hand_over(&self, message: Outgoing) -> Result<(), PublishError> {
+    async fn hand_over(&self, message: Outgoing, claim: Claim) -> Result<(), PublishError> {
         let (result, confirmed) = oneshot::channel();
+        let request = Request { message, claim, result };
         // The lanes live as long as a publisher does.
-        self.requests.send(Request { message, result }).await.map_err(|_| PublishError::Interrupted)?;
+        self.requests.send(request).await.map_err(|_| PublishError::Interrupted)?;
         confirmed.await.map_err(|_| PublishError::Interrupted)?
     }
 }
@@ -193,7 +210,7 @@ impl Lane {
                 return Served::LastPublisherGone;
             }
             // Whoever stopped waiting before the message was written gets it back unsent, rather than sent unseen.
-            batch.retain(|request| !request.result.is_closed());
+            batch.retain(|request| !request.result.is_closed() && request.claim.take());
             match self.publish(session, channel, &mut batch).await {
                 Fate::Alive => {}
                 Fate::ChannelClosed => return Served::ChannelClosed,

@@ -35,8 +35,8 @@ pub trait Ports: Send + Sync + 'static {
     /// Makes one attempt.
     fn send(&self, request: Request<'_>) -> impl Future<Output = Exchange> + Send;
 
-    /// Publishes and waits for the confirm, within a bound; time during which the broker blocks publishers does not
-    /// count.
+    /// Publishes and waits for the confirm, or for the end of the session it was written to; the wait for a session has
+    /// a bound.
     fn publish(&self, message: Outgoing) -> impl Future<Output = Result<(), PublishError>> + Send;
 
     /// Waits until a publish would be taken: an attempt starts only while its result could be stored.
@@ -63,7 +63,7 @@ pub struct Services {
     pub publisher: Publisher,
     /// Records, on channels of their own: a log that is missing or refuses costs results nothing.
     pub log: Publisher,
-    /// Longest wait for one confirm, while the broker takes publishes.
+    /// Longest wait for a session that takes a publish.
     pub publish_timeout: Duration,
 }
 
@@ -106,7 +106,7 @@ impl Ports for Services {
 
     async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
         let publisher = if message.exchange == names::LOG { &self.log } else { &self.publisher };
-        publisher.publish_through_blocks(message, self.publish_timeout).await
+        publisher.publish_once_begun(message, self.publish_timeout).await
     }
 
     async fn ready(&self) {
