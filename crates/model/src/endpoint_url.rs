@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use crate::Mode;
 use crate::limits::ENDPOINT_URL_BYTES_MAX;
@@ -82,6 +82,12 @@ impl EndpointUrl {
         self.0.scheme() == "https"
     }
 
+    /// Scheme, host and port: what endpoints of one server have in common. No credential.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.0[..Position::BeforePath]
+    }
+
     /// The host, parsed: a name or an IP literal.
     #[must_use]
     pub fn host(&self) -> Host<&str> {
@@ -143,6 +149,17 @@ mod tests {
         is("example.org/hook", Mode::Live, |e| matches!(e, E::Unparsable(_)));
         is("https://[fe80::1%25eth0]/", Mode::Live, |e| matches!(e, E::Unparsable(_)));
         is(&long, Mode::Live, |e| matches!(e, E::TooLong { .. }));
+    }
+
+    #[test]
+    fn the_origin_tells_servers_apart_and_no_more() {
+        for (url, origin) in [
+            ("https://example.org:443/hook/s3cret?token=t0ken", "https://example.org"),
+            ("https://example.org:8443", "https://example.org:8443"),
+            ("http://[2606:4700::1111]/", "http://[2606:4700::1111]"),
+        ] {
+            assert_eq!(EndpointUrl::parse(url, Mode::Test).expect(url).origin(), origin);
+        }
     }
 
     #[test]
