@@ -13,6 +13,7 @@ pub mod crashes;
 pub mod delivery;
 pub mod doctor;
 pub mod failures;
+pub mod isolation;
 pub mod languages;
 pub mod listening;
 pub mod logging;
@@ -52,6 +53,7 @@ macro_rules! cases {
 cases! {
     crashes::a_killed_broker_loses_nothing_and_repeats_little,
     crashes::a_killed_worker_loses_nothing_and_repeats_little,
+    isolation::bad_webhooks_cost_the_others_nothing,
     shutdown::a_worker_that_is_told_to_stop_under_load_loses_and_repeats_nothing,
     shutdown::a_request_under_way_is_finished_before_the_worker_ends,
     producing::a_broker_that_takes_nothing_says_why,

@@ -11,6 +11,7 @@ use bellhop_sender::Exchange;
 use bellhop_store::{ActiveSubscription, Claim, ClaimedAttempt};
 use futures_util::FutureExt as _;
 
+use crate::admit::{Admitted, origin};
 use crate::attempted::{Attempted, Made};
 use crate::keep::{Kept, keep};
 use crate::metrics::count;
@@ -36,14 +37,15 @@ impl<P: Ports> Processor<P> {
         {
             return Kept::Stored.into();
         }
-        let subscription = match self.when_ready(in_hand, event, subscription, owed).await {
-            Ok(subscription) => subscription,
+        let Admitted { subscription, place } = match self.admit(in_hand, event, subscription, owed).await {
+            Ok(admitted) => admitted,
             Err(kept) => return kept.into(),
         };
         if (in_hand.is_lost)() {
             return Kept::Lost.into();
         }
         let made = self.attempt(event, &subscription, owed.attempt).await;
+        place.give_back(origin(&subscription), &made.exchange, self.ports.now());
         let outcome = &made.exchange.outcome;
         let verdict = decide(owed.attempt, outcome, &self.ladder);
         let attempted = Attempted { addressed: &addressed, owed, made: &made, verdict };
@@ -73,7 +75,7 @@ impl<P: Ports> Processor<P> {
     ///
     /// The broker may block publishers for hours. What was resolved before such a wait no longer holds after it: the
     /// webhook may have been disabled, or its URL or secret changed.
-    async fn when_ready(
+    pub(crate) async fn when_ready(
         &self,
         in_hand: &InHand<'_>,
         event: &Event,
@@ -83,19 +85,30 @@ impl<P: Ports> Processor<P> {
         let mut subscription = Arc::clone(subscription);
         while self.ports.ready().now_or_never().is_none() {
             self.ports.ready().await;
-            if (in_hand.is_lost)() {
-                return Err(Kept::Lost);
-            }
-            let Some(subscriptions) = self.ports.subscriptions(event.mode, &event.organisation).await else {
-                return Err(self.defer(in_hand, owed).await);
-            };
-            let Some(found) = subscriptions.find(&subscription.subscription.webhook) else {
-                let end = (EndReason::WebhookInactive, String::new());
-                return Err(self.record_end(in_hand, event, owed, end).await);
-            };
-            subscription = Arc::clone(found);
+            subscription = self.resolve_again(in_hand, event, &subscription, owed).await?;
         }
         Ok(subscription)
+    }
+
+    /// Resolves the webhook once more, after a wait; returns its subscription, or what became of the message.
+    pub(crate) async fn resolve_again(
+        &self,
+        in_hand: &InHand<'_>,
+        event: &Event,
+        subscription: &ActiveSubscription,
+        owed: &Owed,
+    ) -> Result<Arc<ActiveSubscription>, Kept> {
+        if (in_hand.is_lost)() {
+            return Err(Kept::Lost);
+        }
+        let Some(subscriptions) = self.ports.subscriptions(event.mode, &event.organisation).await else {
+            return Err(self.defer(in_hand, owed).await);
+        };
+        let Some(found) = subscriptions.find(&subscription.subscription.webhook) else {
+            let end = (EndReason::WebhookInactive, String::new());
+            return Err(self.record_end(in_hand, event, owed, end).await);
+        };
+        Ok(Arc::clone(found))
     }
 
     /// Whether this copy may make the attempt.
@@ -134,7 +147,7 @@ impl<P: Ports> Processor<P> {
     /// Stores the next attempt on its rung, or on a longer one when that refuses.
     async fn owe_again(&self, in_hand: &InHand<'_>, owed: &Owed, next: Attempt, rung: Rung) -> Kept {
         let copy = CopyToken::from_random(&self.ports.random());
-        let next = Owed { attempt: next, copy: Some(copy), ..owed.clone() };
+        let next = Owed { attempt: next, copy: Some(copy), turn: None, ..owed.clone() };
         let longer = self.ladder.rungs().iter().copied().filter(|candidate| rung <= *candidate);
         let alternatives: Vec<Outgoing> = longer.map(|rung| self.wait(in_hand, rung, &next)).collect();
         keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await
@@ -174,7 +187,7 @@ impl<P: Ports> Processor<P> {
         keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await
     }
 
-    fn wait(&self, in_hand: &InHand<'_>, rung: Rung, owed: &Owed) -> Outgoing {
+    pub(crate) fn wait(&self, in_hand: &InHand<'_>, rung: Rung, owed: &Owed) -> Outgoing {
         waiting(in_hand.message, in_hand.origin.mode, rung, owed, self.message_id())
     }
 }

@@ -9,6 +9,7 @@ use bellhop_store::{ActiveSubscription, Subscriptions};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 
+use crate::isolation::Isolation;
 use crate::keep::{Gate, Kept, Logged, keep, keep_unless_refused};
 use crate::metrics::{WorkerMetrics, count};
 use crate::options::LaneKind;
@@ -22,6 +23,7 @@ pub struct Processor<P> {
     pub(crate) ladder: Ladder,
     pub(crate) metrics: WorkerMetrics,
     pub(crate) gate: Gate,
+    pub(crate) isolation: Isolation,
 }
 
 /// Where a message came from.
@@ -68,8 +70,8 @@ pub(crate) struct InHand<'a> {
 
 impl<P: Ports> Processor<P> {
     /// Brings decisions and the world together.
-    pub fn new(ports: P, ladder: Ladder, metrics: WorkerMetrics, gate: Gate) -> Self {
-        Self { ports, ladder, metrics, gate }
+    pub fn new(ports: P, ladder: Ladder, metrics: WorkerMetrics, gate: Gate, isolation: Isolation) -> Self {
+        Self { ports, ladder, metrics, gate, isolation }
     }
 
     /// Processes one message until everything it owes is done or stored.
@@ -189,6 +191,7 @@ impl<P: Ports> Processor<P> {
     pub(crate) async fn defer(&self, in_hand: &InHand<'_>, owed: &Owed) -> Kept {
         let InHand { message, origin, is_lost } = in_hand;
         self.count_event(origin, "deferred");
+        self.metrics.isolation.count_deferral(origin.mode, "unknown");
         let age = (self.ports.now() - owed.accepted_at).unsigned_abs();
         let first = self.ladder.at_least(age / 2);
         let rungs = self.ladder.rungs().iter().copied().filter(|rung| first <= *rung);

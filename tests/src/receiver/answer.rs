@@ -1,6 +1,7 @@
 //! What an endpoint answers, and when.
 
 use std::future::pending;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -24,6 +25,7 @@ pub struct Gate(watch::Sender<bool>);
 #[derive(Debug, Clone)]
 enum Hold {
     Nothing,
+    Time(Duration),
     Gate(Gate),
     Forever,
 }
@@ -39,6 +41,12 @@ impl Answer {
     #[must_use]
     pub fn never() -> Self {
         Self { hold: Hold::Forever, ..Self::status(200) }
+    }
+
+    /// Answers after some time.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self { hold: Hold::Time(time), ..self }
     }
 
     /// Answers only once the gate is open.
@@ -62,6 +70,8 @@ impl Answer {
     pub(super) async fn hold(&self) {
         match &self.hold {
             Hold::Nothing => {}
+            // waits: an endpoint that takes its time is what is tested.
+            Hold::Time(time) => tokio::time::sleep(*time).await,
             Hold::Gate(gate) => gate.pass().await,
             Hold::Forever => pending().await,
         }

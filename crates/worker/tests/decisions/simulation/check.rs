@@ -53,6 +53,8 @@ pub(super) fn tally(state: &State) -> Run {
     Run {
         calls: calls.len(),
         repeats: (0..calls.len()).filter(is_repeat).count(),
+        busy: state.busy,
+        unavailable: state.unavailable,
         faults: deliveries.map(|delivery| state.hands.faults(delivery)).sum(),
         ..Run::default()
     }
