@@ -8,10 +8,10 @@ use bellhop_store::ActiveSubscription;
 use time::OffsetDateTime;
 
 use crate::isolation::{Answer, Asking, Deferral, Place, Wait};
-use crate::keep::{Kept, keep};
+use crate::keep::keep;
 use crate::owed::Owed;
 use crate::ports::Ports;
-use crate::process::{InHand, Processor};
+use crate::process::{Done, InHand, Processor};
 
 /// An attempt that may be made now.
 pub(crate) struct Admitted {
@@ -30,7 +30,7 @@ impl<P: Ports> Processor<P> {
         event: &Event,
         subscription: &Arc<ActiveSubscription>,
         owed: &Owed,
-    ) -> Result<Admitted, Kept> {
+    ) -> Result<Admitted, Done> {
         let mut subscription = Arc::clone(subscription);
         loop {
             let now = self.ports.now();
@@ -58,7 +58,7 @@ impl<P: Ports> Processor<P> {
     }
 
     /// Puts a delivery off until its turn has come, or until its webhook may be available again.
-    async fn put_off(&self, in_hand: &InHand<'_>, owed: &Owed, deferral: Deferral) -> Kept {
+    async fn put_off(&self, in_hand: &InHand<'_>, owed: &Owed, deferral: Deferral) -> Done {
         self.metrics.isolation.count_deferral(in_hand.origin.mode, deferral.as_str());
         let Wait { rung, at_most } = deferral.wait(self.ports.now(), &self.ladder);
         let owed = Owed { turn: deferral.turn(), ..owed.clone() };
@@ -67,7 +67,8 @@ impl<P: Ports> Processor<P> {
         let longer = self.ladder.rungs().iter().copied().filter(|candidate| rung < *candidate);
         let longer = longer.map(|rung| self.wait(in_hand, rung, &owed));
         let alternatives: Vec<Outgoing> = std::iter::once(chosen).chain(longer).collect();
-        keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await
+        let kept = keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await;
+        Done { is_put_off: true, ..kept.into() }
     }
 }
 

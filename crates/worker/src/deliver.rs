@@ -39,7 +39,7 @@ impl<P: Ports> Processor<P> {
         }
         let Admitted { subscription, place } = match self.admit(in_hand, event, subscription, owed).await {
             Ok(admitted) => admitted,
-            Err(kept) => return kept.into(),
+            Err(done) => return done,
         };
         if (in_hand.is_lost)() {
             return Kept::Lost.into();
@@ -68,7 +68,7 @@ impl<P: Ports> Processor<P> {
         if let Some((attempt, copy)) = claim.filter(|_| kept == Kept::Stored) {
             self.ports.conclude(attempt, copy).await;
         }
-        Done { kept, records }
+        Done { records, ..Done::from(kept) }
     }
 
     /// Waits until a result could be stored; returns the subscription as it is then, or what became of the message.
@@ -81,7 +81,7 @@ impl<P: Ports> Processor<P> {
         event: &Event,
         subscription: &Arc<ActiveSubscription>,
         owed: &Owed,
-    ) -> Result<Arc<ActiveSubscription>, Kept> {
+    ) -> Result<Arc<ActiveSubscription>, Done> {
         let mut subscription = Arc::clone(subscription);
         while self.ports.ready().now_or_never().is_none() {
             self.ports.ready().await;
@@ -97,16 +97,17 @@ impl<P: Ports> Processor<P> {
         event: &Event,
         subscription: &ActiveSubscription,
         owed: &Owed,
-    ) -> Result<Arc<ActiveSubscription>, Kept> {
+    ) -> Result<Arc<ActiveSubscription>, Done> {
         if (in_hand.is_lost)() {
-            return Err(Kept::Lost);
+            return Err(Kept::Lost.into());
         }
         let Some(subscriptions) = self.ports.subscriptions(event.mode, &event.organisation).await else {
-            return Err(self.defer(in_hand, owed).await);
+            let kept = self.defer(in_hand, owed).await;
+            return Err(Done { is_put_off: true, ..kept.into() });
         };
         let Some(found) = subscriptions.find(&subscription.subscription.webhook) else {
             let end = (EndReason::WebhookInactive, String::new());
-            return Err(self.record_end(in_hand, event, owed, end).await);
+            return Err(self.record_end(in_hand, event, owed, end).await.into());
         };
         Ok(Arc::clone(found))
     }

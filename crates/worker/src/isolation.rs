@@ -169,7 +169,7 @@ impl Deferral {
     pub(crate) fn wait(self, now: OffsetDateTime, ladder: &Ladder) -> Wait {
         match self {
             Self::Busy { turn } => pace::wait((turn - now).try_into().unwrap_or_default(), ladder),
-            Self::Unavailable { wait } => pace::wait(wait, ladder),
+            Self::Unavailable { wait } => pace::wait_aside(wait, ladder),
         }
     }
 

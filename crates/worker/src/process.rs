@@ -59,6 +59,8 @@ pub struct Processed {
 pub(crate) struct Done {
     pub(crate) kept: Kept,
     pub(crate) records: Records,
+    /// Whether a delivery of the event goes on later, by itself: the log must know the event by then.
+    pub(crate) is_put_off: bool,
 }
 
 /// One message in hand, with what every step needs of it.
@@ -87,7 +89,7 @@ impl<P: Ports> Processor<P> {
     ) -> Processed {
         let in_hand = InHand { message, origin, is_lost };
         let processing = AssertUnwindSafe(self.process_in_hand(&in_hand)).catch_unwind();
-        let Done { kept, records } = match processing.await {
+        let Done { kept, records, .. } = match processing.await {
             Ok(done) => done,
             Err(_) => {
                 let headers = self.owed(&in_hand).map(|owed| owed.headers()).unwrap_or_default();
@@ -177,12 +179,12 @@ impl<P: Ports> Processor<P> {
         };
         self.count_event(in_hand.origin, "processed");
         let mut records = Records::default();
-        if owed.webhook.is_none() && done.iter().any(|done| !done.records.is_empty()) {
+        if owed.webhook.is_none() && done.iter().any(|done| done.is_put_off || !done.records.is_empty()) {
             records.push_event(event, &in_hand.message.body, taken_at);
         }
         done.iter().for_each(|done| records.append(&done.records));
         let is_lost = done.iter().any(|done| done.kept == Kept::Lost);
-        Done { kept: if is_lost { Kept::Lost } else { Kept::Stored }, records }
+        Done { records, ..Done::from(if is_lost { Kept::Lost } else { Kept::Stored }) }
     }
 
     /// Puts a message off without using up an attempt: who wants it cannot be told, which is not the same as nobody.
@@ -227,7 +229,7 @@ impl<P: Ports> Processor<P> {
 impl From<Kept> for Done {
     /// Something came to pass of which there is nothing to tell the log.
     fn from(kept: Kept) -> Self {
-        Self { kept, records: Records::default() }
+        Self { kept, records: Records::default(), is_put_off: false }
     }
 }
 

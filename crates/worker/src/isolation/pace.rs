@@ -1,13 +1,13 @@
 //! How fast a webhook takes deliveries, and when it is the turn of one that must wait.
 //!
 //! Whoever finds no place books a turn behind the last one booked and waits on a rung until then. Rungs are few and
-//! coarse, so each message brings its own time to live, which the broker honours at the head of a queue: turns of one
-//! webhook are booked in their order, so none holds up an earlier one, and a burst comes back at the speed in which it
-//! can be taken. What others have put in front can make a delivery late, by less than its rung.
+//! coarse, so a message brings its own time to live, which the broker honours at the head of a queue: turns of one webhook
+//! are booked in their order, so none holds up an earlier one, and a burst comes back at the speed in which it can be
+//! taken. What has a longer time to live and is in front makes a delivery late; so turns keep off the rungs of retries.
 
 use std::time::Duration;
 
-use bellhop_model::{Ladder, Rung};
+use bellhop_model::{Attempt, Ladder, Rung};
 use time::OffsetDateTime;
 
 /// How long an attempt is taken to last, at least and at most, before one has ended. Too short, and what was booked
@@ -23,6 +23,14 @@ const BOOKED_AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The shortest wait for a turn. Below this the way through the broker dominates.
 const WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// What is unavailable waits on no shorter rung, however short its wait: whatever has a longer time to live holds up what
+/// comes behind it, and a webhook that is down must not make another's turns late.
+const ASIDE_MIN: Duration = Duration::from_secs(30);
+
+/// The longest rung on which a turn is waited for no longer than needed. The message in front may have it whole, and a turn
+/// must not be late by more than this.
+const OWN_RUNG_MAX: Duration = Duration::from_secs(2 * 60);
 
 /// The pace of one webhook.
 #[derive(Debug)]
@@ -91,9 +99,28 @@ pub(crate) fn has_come(turn: OffsetDateTime, now: OffsetDateTime) -> bool {
     turn < now + WAIT_MIN
 }
 
-/// How to wait: on the shortest rung that is long enough, and there no longer than needed.
-pub(crate) fn wait(wait: Duration, ladder: &Ladder) -> Wait {
-    let rung = ladder.at_least(wait);
+/// How to wait for a turn that is so far away.
+///
+/// A near one is waited for on a short rung that retries do not use, and there no longer than needed. A far one is waited
+/// for on whole rungs, none of which passes it.
+pub(crate) fn wait(left: Duration, ladder: &Ladder) -> Wait {
+    let second = Attempt::FIRST.next();
+    let retries = [second, second.and_then(Attempt::next)].map(|attempt| attempt.map(|it| ladder.before(it)));
+    let own = |rung: &Rung| rung.wait() <= OWN_RUNG_MAX && !retries.contains(&Some(*rung));
+    let mut rungs = ladder.rungs().iter().copied();
+    if let Some(rung) = rungs.clone().find(|rung| own(rung) && left <= rung.wait()) {
+        return wait_on(rung, left);
+    }
+    let whole = rungs.rfind(|rung| rung.wait() <= left);
+    wait_on(whole.unwrap_or(ladder.at_least(left)), left)
+}
+
+/// How to wait for what is unavailable: off the rungs on which others have short waits for their turns.
+pub(crate) fn wait_aside(wait: Duration, ladder: &Ladder) -> Wait {
+    wait_on(ladder.at_least(wait.max(ASIDE_MIN)), wait)
+}
+
+fn wait_on(rung: Rung, wait: Duration) -> Wait {
     Wait { rung, at_most: wait.max(WAIT_MIN).min(rung.wait()) }
 }
 

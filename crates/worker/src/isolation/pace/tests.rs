@@ -51,25 +51,44 @@ fn a_clock_that_is_set_back_leaves_no_turn_beyond_the_bound() {
 }
 
 #[test]
-fn a_wait_is_on_the_shortest_rung_that_is_long_enough_and_no_longer_than_needed() {
-    let ladder = Ladder::default();
-    for (needed, rung, at_most) in [
-        (0, "10s", 100),
-        (1_500, "10s", 1_500),
-        (10_000, "10s", 10_000),
-        (10_001, "30s", 10_001),
-        (31_000, "2m", 31_000),
-        (7_200_000, "1h", 3_600_000),
+fn a_near_turn_is_waited_for_exactly_and_a_far_one_on_whole_rungs_that_do_not_pass_it() {
+    let short = Ladder::with_waits(&[seconds(10), seconds(120)]).expect("a ladder");
+    for (ladder, left, rung, at_most) in [
+        (Ladder::default(), 0, "10s", 100),
+        (Ladder::default(), 1_500, "10s", 1_500),
+        (Ladder::default(), 10_000, "10s", 10_000),
+        (Ladder::default(), 10_001, "2m", 10_001),
+        (Ladder::default(), 120_000, "2m", 120_000),
+        (Ladder::default(), 599_999, "2m", 120_000),
+        (Ladder::default(), 600_000, "10m", 600_000),
+        (Ladder::default(), 7_200_000, "1h", 3_600_000),
+        // Retries use other rungs here.
+        (short.clone(), 1_500, "30s", 1_500),
+        (short.clone(), 45_000, "30s", 30_000),
+        (short, 130_000, "2m", 120_000),
     ] {
-        let Wait { rung: found, at_most: waited } = wait(Duration::from_millis(needed), &ladder);
-        assert_eq!((found.to_string().as_str(), waited.as_millis()), (rung, at_most), "{needed} ms");
+        let Wait { rung: found, at_most: waited } = wait(Duration::from_millis(left), &ladder);
+        assert_eq!((found.to_string().as_str(), waited.as_millis()), (rung, at_most), "{left} ms");
+    }
+}
+
+#[test]
+fn what_is_unavailable_waits_aside_and_no_longer_than_needed() {
+    let ladder = Ladder::default();
+    for (needed, rung) in [(2, "30s"), (10, "30s"), (30, "30s"), (40, "2m"), (600, "10m")] {
+        let Wait { rung: found, at_most } = wait_aside(seconds(needed), &ladder);
+        assert_eq!((found.to_string().as_str(), at_most), (rung, seconds(needed)));
     }
 }
 
 proptest! {
     #[test]
-    fn the_rung_is_monotone_in_the_backlog(one in 0u64..100_000_000, other in 0u64..100_000_000) {
-        let ladder = Ladder::default();
+    fn the_rung_is_monotone_in_the_backlog(
+        one in 0u64..100_000_000,
+        other in 0u64..100_000_000,
+        retries in [1u64..10_000, 1u64..10_000],
+    ) {
+        let ladder = Ladder::with_waits(&retries.map(seconds)).expect("a ladder");
         let rung = |left| wait(Duration::from_millis(left), &ladder).rung;
         prop_assert!(rung(one.min(other)) <= rung(one.max(other)));
     }
@@ -99,6 +118,6 @@ proptest! {
             waits += 1;
         }
         prop_assert!(now < turn + WAIT_MIN);
-        prop_assert!(waits <= 1 + left / 3_600_000, "{waits} waits for {left} ms");
+        prop_assert!(waits <= 10 + left / 3_600_000, "{waits} waits for {left} ms");
     }
 }

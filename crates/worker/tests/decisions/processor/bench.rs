@@ -181,10 +181,21 @@ impl Bench {
 
     /// Takes whatever comes, for as long as anything does.
     pub(super) fn run_dry(&mut self) {
+        self.run_until(Duration::MAX);
+    }
+
+    /// Takes whatever comes within some time.
+    pub(super) fn run_for(&mut self, duration: Duration) {
+        let end = self.with(|state| state.now) + duration;
+        self.run_until(end);
+        self.with(|state| state.advance(end));
+    }
+
+    fn run_until(&mut self, end: Duration) {
         loop {
             self.take_all(LaneKind::Fresh);
             self.take_all(LaneKind::Due);
-            let Some(next) = self.with(|state| state.next_at()) else { return };
+            let Some(next) = self.with(|state| state.next_at()).filter(|at| *at <= end) else { return };
             self.with(|state| state.advance(next.max(state.now)));
         }
     }

@@ -1,12 +1,14 @@
 //! More for a webhook than it takes at once: a place, a wait in the worker, a turn on a rung.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bellhop_model::{EndReason, Failure, Mode, Record};
 use bellhop_worker::{LaneKind, Settlement};
 
-use super::bench::{Bench, header};
+use super::bench::{Bench, TYPE, header};
 use crate::world::endpoints::Reply;
+use crate::world::{State, event, scope};
 
 const SECOND: Duration = Duration::from_secs(1);
 const FIRST_RUNG: &str = "bellhop.live.wait.10s";
@@ -60,6 +62,21 @@ fn beyond_that_a_delivery_is_put_off_until_its_turn() {
     bench.run_dry();
     assert_eq!(bench.calls(), [(webhook, 1); 4]);
     assert!(bench.filled().is_empty(), "{:?}", bench.filled());
+}
+
+/// The fleet found it: an event all of whose deliveries were put off never came to be in the log.
+#[test]
+fn the_log_knows_an_event_once_whose_delivery_was_put_off() {
+    let (mut bench, _) = slow();
+    publish(&bench, 5);
+    bench.take_all(LaneKind::Fresh);
+    bench.run_dry();
+    let events = bench.logged(|record| match record {
+        Record::Event(event) => Some(event.body().to_owned()),
+        Record::Attempt(_) | Record::End(_) => None,
+    });
+    assert_eq!(events.iter().collect::<BTreeSet<_>>().len(), 5, "{events:?}");
+    assert_eq!((events.len(), bench.requests().len()), (5, 5));
 }
 
 #[test]
@@ -127,20 +144,54 @@ fn a_next_attempt_has_no_turn() {
 #[test]
 fn a_burst_drains_at_nearly_the_endpoints_own_rate_and_costs_few_hops() {
     for (answer_time, events) in [(10, 300), (100, 1000), (1_000, 1000), (10_000, 400)] {
-        let mut bench = Bench::with_places(20, 100);
-        let webhook = bench.webhook([]);
         let answer_time = Duration::from_millis(answer_time);
-        bench.with(|state| state.endpoints.set_answer_time(webhook, answer_time));
-        publish(&bench, events);
-        bench.run_dry();
-        assert_eq!(bench.calls().len(), events);
-        let own = answer_time * u32::try_from(events).expect("a few events") / 20;
-        let taken = bench.with(|state| state.now);
-        let hops = bench.with(|state| state.busy) as f64 / events as f64;
+        let (taken, own, hops) = drain(answer_time, events, &[Reply::Status(200)]);
         println!("{answer_time:?}: {taken:?} of {own:?}, {hops:.2} hops for each delivery");
-        assert!(taken < own.mul_f64(1.3) + 5 * SECOND, "{answer_time:?}: {taken:?} of {own:?}");
-        assert!(hops < 6.0, "{answer_time:?}: {hops} hops");
+        assert!(taken < own.mul_f64(1.2) + SECOND, "{answer_time:?}: {taken:?} of {own:?}");
+        assert!(hops < 4.0, "{answer_time:?}: {hops} hops");
     }
+}
+
+/// What waits for others on rungs is in front of what waits for its turn, if it is on the same.
+#[test]
+fn a_burst_is_not_slowed_down_by_those_who_fail() {
+    for replies in [&[Reply::Status(500)], &[Reply::Failure(Failure::Connect)]] {
+        let (taken, own, hops) = drain(SECOND, 600, replies);
+        println!("{replies:?}: {taken:?} of {own:?}, {hops:.2} hops for each delivery");
+        assert!(taken < own.mul_f64(1.2) + SECOND, "{replies:?}: {taken:?} of {own:?}");
+    }
+}
+
+/// Publishes a burst for one webhook, and each quarter of a second an event for another one.
+///
+/// * `replies`: what the other one does.
+/// * returns how long the burst took, how long it would take at the endpoint's own rate, and how often each of its
+///   deliveries was put off.
+fn drain(answer_time: Duration, events: usize, replies: &'static [Reply]) -> (Duration, Duration, f64) {
+    const PLACES: u16 = 20;
+    let mut bench = Bench::with_places(PLACES, 100);
+    let webhook = bench.webhook([]);
+    let others = scope(Mode::Live, "org_b");
+    bench.with(|state| {
+        state.endpoints.set_answer_time(webhook, answer_time);
+        let other = state.store.register(&others, &[TYPE], state.now);
+        state.endpoints.set_mood(other, replies);
+    });
+    publish(&bench, events);
+    let answered = |state: &State| {
+        let made = state.endpoints.calls.iter().filter(|call| call.webhook == webhook);
+        made.filter_map(|call| call.answered_at).collect::<Vec<_>>()
+    };
+    while bench.with(|state| answered(state).len()) < events {
+        bench.with(|state| {
+            let message = event(&others, TYPE, state.events.len(), state.wall());
+            state.publish_event(message);
+        });
+        bench.run_for(SECOND / 4);
+    }
+    let taken = bench.with(|state| answered(state).into_iter().max()).expect("all were answered");
+    let own = answer_time * u32::try_from(events).expect("a few events") / u32::from(PLACES);
+    (taken, own, bench.with(|state| state.busy) as f64 / events as f64)
 }
 
 #[test]
@@ -160,7 +211,7 @@ fn before_its_turn_a_delivery_takes_a_free_place_and_waits_for_none() {
     owe(&bench);
     bench.take_all(LaneKind::Due);
     assert_eq!(bench.calls(), [(webhook, 1)]);
-    let deferred = bench.only("bellhop.live.wait.30s");
+    let deferred = bench.only("bellhop.live.wait.2m");
     assert_eq!(header(&deferred, "bellhop-turn-at"), Some("1700000025000"), "it keeps its turn");
 }
 
@@ -200,7 +251,7 @@ fn a_webhook_disabled_while_a_delivery_waits_for_a_place_is_not_called() {
     bench.with(|state| state.store.disable(webhook, state.now));
     bench.finish_all(&hands);
     assert_eq!(bench.calls(), [(webhook, 1)]);
-    assert_eq!(bench.end().reason, bellhop_model::EndReason::WebhookInactive);
+    assert_eq!(bench.end().reason, EndReason::WebhookInactive);
 }
 
 #[test]
