@@ -15,6 +15,7 @@ pub mod delivery;
 pub mod doctor;
 pub mod failures;
 pub mod faults;
+pub mod isolation;
 pub mod languages;
 pub mod listening;
 pub mod logging;
@@ -79,6 +80,7 @@ cases! {
     outages::refusals::a_full_rung_is_stepped_over,
     outages::refusals::a_missing_rung_is_stepped_over,
     outages::policies::the_shipped_policy_keeps_a_hostile_one_away,
+    isolation::bad_webhooks_cost_the_others_nothing,
     shutdown::a_worker_that_is_told_to_stop_under_load_loses_and_repeats_nothing,
     shutdown::a_request_under_way_is_finished_before_the_worker_ends,
     producing::a_broker_that_takes_nothing_says_why,

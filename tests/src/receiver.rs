@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -29,6 +29,9 @@ pub use self::request::Request;
 use self::tls::{Identity, make_identity};
 
 use crate::patience::PATIENCE;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// How an endpoint answers: decided per request.
 ///
@@ -43,6 +46,13 @@ pub struct Receiver {
     scheme: &'static str,
     shared: Arc<Shared>,
     _server: AbortOnDropHandle<()>,
+}
+
+/// A port that refuses connections, and that nobody else can take until it is opened.
+#[derive(Debug)]
+pub struct Closed {
+    socket: TcpSocket,
+    address: SocketAddr,
 }
 
 /// One path of a receiver. Each stands for one endpoint.
@@ -98,7 +108,10 @@ impl Receiver {
     }
 
     async fn start_with(scheme: &'static str, tls: Option<TlsAcceptor>) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("open a port")?;
+        Self::start_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("open a port")?, scheme, tls)
+    }
+
+    fn start_on(listener: TcpListener, scheme: &'static str, tls: Option<TlsAcceptor>) -> Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { book: Mutex::default(), changes: watch::Sender::new(0) });
         let server = tokio::spawn(accept(listener, tls, Arc::clone(&shared)));
@@ -170,6 +183,32 @@ impl Receiver {
     #[must_use]
     pub fn taken(&self) -> usize {
         self.shared.book().taken.len()
+    }
+}
+
+impl Closed {
+    /// Takes a port on 127.0.0.1, and refuses whoever connects.
+    ///
+    /// # Errors
+    /// When none is free.
+    pub fn take() -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).context("take a port")?;
+        Ok(Self { address: socket.local_addr()?, socket })
+    }
+
+    /// Where the endpoint of a name will be.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        format!("http://{}/{name}", self.address)
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the port cannot be listened at.
+    pub fn open(self) -> Result<Receiver> {
+        Receiver::start_on(self.socket.listen(BACKLOG)?, "http", None)
     }
 }
 

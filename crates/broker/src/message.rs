@@ -19,6 +19,9 @@ pub struct Outgoing {
     pub message_type: Option<String>,
     /// Unix seconds.
     pub timestamp: u64,
+    /// How long it stays in a queue at most; a shorter time to live of the queue itself counts. It goes only from the
+    /// head of a queue, so that what is in front may hold it up, as long as the queue's own time to live allows.
+    pub time_to_live: Option<Duration>,
     /// Headers, as text.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
@@ -45,12 +48,15 @@ impl Outgoing {
         for (name, value) in &self.headers {
             headers.insert((*name).into(), AMQPValue::LongString(LongString::from(value.as_bytes())));
         }
-        let properties = BasicProperties::default()
+        let mut properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_delivery_mode(2)
             .with_message_id(self.message_id.as_str().into())
             .with_timestamp(self.timestamp)
             .with_headers(headers);
+        if let Some(time_to_live) = self.time_to_live {
+            properties = properties.with_expiration(time_to_live.as_millis().to_string().into());
+        }
         match &self.message_type {
             Some(message_type) => properties.with_type(message_type.as_str().into()),
             None => properties,

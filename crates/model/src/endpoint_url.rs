@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use crate::Mode;
 use crate::limits::ENDPOINT_URL_BYTES_MAX;
@@ -100,6 +100,12 @@ impl EndpointUrl {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+
+    /// Scheme, host and port: what endpoints of one server have in common. No credential.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.0[..Position::BeforePath]
     }
 
     /// The host, parsed: a name or an IP literal.

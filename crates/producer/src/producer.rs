@@ -163,6 +163,7 @@ fn outgoing(event: &NewEvent) -> Outgoing {
         message_id: event.id.to_string(),
         message_type: Some(event.event_type.to_string()),
         timestamp: u64::try_from(event.occurred_at.unix_timestamp()).unwrap_or(0),
+        time_to_live: None,
         headers: vec![(ORGANISATION_HEADER, event.organisation.to_string())],
         body: event.body.clone(),
     }

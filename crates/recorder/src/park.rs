@@ -16,6 +16,7 @@ pub(crate) fn parked(message: &Incoming, reason: &str) -> Outgoing {
         message_id: CopyToken::from_random(&rand::random()).as_str().to_owned(),
         message_type: message.message_type().map(str::to_owned),
         timestamp: message.timestamp().map_or(0, |since_epoch| since_epoch.as_secs()),
+        time_to_live: None,
         headers,
         body: Bytes::copy_from_slice(&message.body),
     }

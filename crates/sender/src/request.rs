@@ -53,6 +53,12 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Where it goes to.
+    #[must_use]
+    pub const fn url(&self) -> &EndpointUrl {
+        self.url
+    }
+
     /// The mode, which decides on the pool of connections.
     pub(crate) const fn mode(&self) -> Mode {
         self.mode

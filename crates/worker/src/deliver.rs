@@ -12,6 +12,7 @@ use bellhop_sender::Exchange;
 use bellhop_store::{ActiveSubscription, Claim, ClaimedAttempt};
 use futures_util::FutureExt as _;
 
+use crate::admit::{Admitted, origin};
 use crate::attempted::{Attempted, Made};
 use crate::keep::{Kept, keep};
 use crate::metrics::count;
@@ -37,14 +38,15 @@ impl<P: Ports> Processor<P> {
         {
             return Kept::Stored.into();
         }
-        let subscription = match self.when_ready(in_hand, event, subscription, owed).await {
-            Ok(subscription) => subscription,
-            Err(kept) => return kept.into(),
+        let Admitted { subscription, place } = match self.admit(in_hand, event, subscription, owed).await {
+            Ok(admitted) => admitted,
+            Err(done) => return done,
         };
         if (in_hand.is_lost)() {
             return Kept::Lost.into();
         }
         let made = self.attempt(event, &subscription, owed.attempt).await;
+        place.give_back(origin(&subscription), &made.exchange, self.ports.now());
         let outcome = made.exchange.outcome.label();
         let verdict = decide(owed.attempt, &made.exchange.outcome, &self.ladder);
         let attempted = Attempted { addressed: &addressed, owed, made, verdict };
@@ -67,36 +69,48 @@ impl<P: Ports> Processor<P> {
         if let Some((attempt, copy)) = claim.filter(|_| kept == Kept::Stored) {
             self.ports.conclude(attempt, copy).await;
         }
-        Done { kept, records }
+        Done { records, ..Done::from(kept) }
     }
 
     /// Waits until a result could be stored; returns the subscription as it is then, or what became of the message.
     ///
     /// The broker may block publishers for hours. What was resolved before such a wait no longer holds after it: the
     /// webhook may have been disabled, or its URL or secret changed.
-    async fn when_ready(
+    pub(crate) async fn when_ready(
         &self,
         in_hand: &InHand<'_>,
         event: &Event,
         subscription: &Arc<ActiveSubscription>,
         owed: &Owed,
-    ) -> Result<Arc<ActiveSubscription>, Kept> {
+    ) -> Result<Arc<ActiveSubscription>, Done> {
         let mut subscription = Arc::clone(subscription);
         while self.ports.ready().now_or_never().is_none() {
             self.ports.ready().await;
-            if (in_hand.is_lost)() {
-                return Err(Kept::Lost);
-            }
-            let Some(subscriptions) = self.ports.subscriptions(event.mode, &event.organisation).await else {
-                return Err(self.defer(in_hand, owed).await);
-            };
-            let Some(found) = subscriptions.find(&subscription.subscription.webhook) else {
-                let end = (EndReason::WebhookInactive, String::new());
-                return Err(self.record_end(in_hand, event, owed, end).await);
-            };
-            subscription = Arc::clone(found);
+            subscription = self.resolve_again(in_hand, event, &subscription, owed).await?;
         }
         Ok(subscription)
+    }
+
+    /// Resolves the webhook once more, after a wait; returns its subscription, or what became of the message.
+    pub(crate) async fn resolve_again(
+        &self,
+        in_hand: &InHand<'_>,
+        event: &Event,
+        subscription: &ActiveSubscription,
+        owed: &Owed,
+    ) -> Result<Arc<ActiveSubscription>, Done> {
+        if (in_hand.is_lost)() {
+            return Err(Kept::Lost.into());
+        }
+        let Some(subscriptions) = self.ports.subscriptions(event.mode, &event.organisation).await else {
+            let kept = self.defer(in_hand, owed).await;
+            return Err(Done { is_put_off: true, ..kept.into() });
+        };
+        let Some(found) = subscriptions.find(&subscription.subscription.webhook) else {
+            let end = (EndReason::WebhookInactive, String::new());
+            return Err(self.record_end(in_hand, event, owed, end).await.into());
+        };
+        Ok(Arc::clone(found))
     }
 
     /// Whether this copy may make the attempt.
@@ -135,7 +149,7 @@ impl<P: Ports> Processor<P> {
     /// Stores the next attempt on its rung, or on a longer one when that refuses.
     async fn owe_again(&self, in_hand: &InHand<'_>, owed: &Owed, next: Attempt, rung: Rung) -> Kept {
         let copy = CopyToken::from_random(&self.ports.random());
-        let next = Owed { attempt: next, copy: Some(copy), ..owed.clone() };
+        let next = Owed { attempt: next, copy: Some(copy), turn: None, ..owed.clone() };
         let longer = self.ladder.rungs().iter().copied().filter(|candidate| rung <= *candidate);
         let alternatives: Vec<Outgoing> = longer.map(|rung| self.wait(in_hand, rung, &next)).collect();
         keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await
@@ -175,7 +189,7 @@ impl<P: Ports> Processor<P> {
         keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await
     }
 
-    fn wait(&self, in_hand: &InHand<'_>, rung: Rung, owed: &Owed) -> Outgoing {
+    pub(crate) fn wait(&self, in_hand: &InHand<'_>, rung: Rung, owed: &Owed) -> Outgoing {
         waiting(in_hand.message, in_hand.origin.mode, rung, owed, self.message_id())
     }
 }

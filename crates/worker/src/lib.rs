@@ -17,10 +17,14 @@ pub use ports::{Ports, Services};
 mod process;
 pub use process::{Origin, Processed, Processor, Settlement};
 
+mod admit;
 mod attempted;
 mod deliver;
 mod owed;
 mod request;
+
+mod isolation;
+pub use isolation::Isolation;
 
 mod publishing;
 

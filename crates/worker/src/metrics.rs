@@ -5,6 +5,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
+use crate::isolation::IsolationMetrics;
 use crate::options::LaneName;
 
 /// Seconds; from a local endpoint's answer to the longest request deadline.
@@ -26,6 +27,7 @@ pub struct WorkerMetrics {
     pub(crate) claims: IntCounterVec,
     pub(crate) records: IntCounterVec,
     pub(crate) panics: IntCounter,
+    pub(crate) isolation: IsolationMetrics,
 }
 
 impl WorkerMetrics {
@@ -75,6 +77,7 @@ impl WorkerMetrics {
                 &["result"],
             )?,
             panics: IntCounter::new("bellhop_panics_total", "Panics caught while processing a message.")?,
+            isolation: IsolationMetrics::register(registry)?,
         };
         metrics.start_at_zero();
         metrics.register_all(registry)?;

@@ -14,6 +14,8 @@ pub struct WorkerOptions {
     pub lanes: Vec<LaneOptions>,
     /// The waits between attempts.
     pub ladder: Ladder,
+    /// Most attempts under way at one webhook, from 1.
+    pub webhook_in_flight_max: u16,
     /// Longest wait for one publish to be confirmed before it is tried again.
     pub publish_timeout: Duration,
 }

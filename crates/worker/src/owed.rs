@@ -11,6 +11,7 @@ const SERIES: &str = "bellhop-series";
 const ATTEMPT: &str = "bellhop-attempt";
 const COPY: &str = "bellhop-copy";
 const ACCEPTED_AT: &str = "bellhop-accepted-at";
+const TURN_AT: &str = "bellhop-turn-at";
 const UNRECORDED: &str = "bellhop-unrecorded";
 const OUTCOME: &str = "bellhop-outcome";
 
@@ -27,6 +28,8 @@ pub(crate) struct Owed {
     pub(crate) copy: Option<CopyToken>,
     /// When a worker first took the event, to the millisecond.
     pub(crate) accepted_at: OffsetDateTime,
+    /// When its turn at a busy webhook is expected, to the millisecond; only of what waits for one.
+    pub(crate) turn: Option<OffsetDateTime>,
     /// The delivery has ended and only its record is owed: why it ended, and the last outcome.
     pub(crate) unrecorded: Option<(EndReason, String)>,
 }
@@ -50,6 +53,7 @@ impl Owed {
             attempt: Attempt::FIRST,
             copy: None,
             accepted_at: now,
+            turn: None,
             unrecorded: None,
         }
     }
@@ -61,9 +65,7 @@ impl Owed {
         };
         let series = u32::try_from(parsed(SERIES)?).map_err(|_| Unreadable(SERIES))?;
         let attempt = Attempt::try_from(parsed(ATTEMPT)?).map_err(|_| Unreadable(ATTEMPT))?;
-        let accepted_at =
-            OffsetDateTime::from_unix_timestamp_nanos(i128::from(parsed(ACCEPTED_AT)?) * 1_000_000)
-                .map_err(|_| Unreadable(ACCEPTED_AT))?;
+        let accepted_at = moment(parsed(ACCEPTED_AT)?).ok_or(Unreadable(ACCEPTED_AT))?;
         let outcome = message.header(OUTCOME).unwrap_or_default();
         let unrecorded =
             optional(message, UNRECORDED, EndReason::parse)?.map(|reason| (reason, outcome.to_owned()));
@@ -78,26 +80,33 @@ impl Owed {
             attempt,
             copy: optional(message, COPY, |text| text.parse().ok())?,
             accepted_at,
+            turn: optional(message, TURN_AT, |text| moment(text.parse().ok()?))?,
             unrecorded,
         })
     }
 
     /// The headers that [`Owed::read`] reads back.
     pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
-        let accepted_at = self.accepted_at.unix_timestamp_nanos() / 1_000_000;
+        let millis = |moment: OffsetDateTime| (moment.unix_timestamp_nanos() / 1_000_000).to_string();
         let mut headers = vec![
             (SERIES, self.series.to_string()),
             (ATTEMPT, self.attempt.to_string()),
-            (ACCEPTED_AT, accepted_at.to_string()),
+            (ACCEPTED_AT, millis(self.accepted_at)),
         ];
         headers.extend(self.webhook.as_ref().map(|webhook| (WEBHOOK, webhook.to_string())));
         headers.extend(self.copy.as_ref().map(|copy| (COPY, copy.as_str().to_owned())));
+        headers.extend(self.turn.map(|turn| (TURN_AT, millis(turn))));
         if let Some((reason, outcome)) = &self.unrecorded {
             headers.push((UNRECORDED, reason.as_str().to_owned()));
             headers.push((OUTCOME, outcome.clone()));
         }
         headers
     }
+}
+
+/// * `millis`: since the epoch.
+fn moment(millis: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
 }
 
 fn optional<T>(
@@ -125,6 +134,7 @@ mod tests {
             message_id: "m".to_owned(),
             message_type: None,
             timestamp: 0,
+            time_to_live: None,
             headers,
             body: Bytes::new(),
         })
@@ -138,13 +148,14 @@ mod tests {
             copy: Some(CopyToken::from_random(&[4; 16])),
             accepted_at: OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_123_000_000)
                 .expect("in range"),
+            turn: Some(OffsetDateTime::UNIX_EPOCH),
             unrecorded: Some((EndReason::AttemptsFailed, "5xx".to_owned())),
         }
     }
 
     #[test]
     fn what_is_owed_survives_its_headers() {
-        let deferred = Owed { webhook: None, copy: None, unrecorded: None, ..owed() };
+        let deferred = Owed { webhook: None, copy: None, turn: None, unrecorded: None, ..owed() };
         for owed in [owed(), deferred] {
             assert_eq!(Owed::read(&message(owed.headers())), Ok(owed));
         }
@@ -162,6 +173,7 @@ mod tests {
         assert_eq!(changed(ATTEMPT, ""), Err(Unreadable(ATTEMPT)));
         assert_eq!(changed(WEBHOOK, "x"), Err(Unreadable(WEBHOOK)));
         assert_eq!(changed(COPY, "a.b"), Err(Unreadable(COPY)));
+        assert_eq!(changed(TURN_AT, "soon"), Err(Unreadable(TURN_AT)));
         assert_eq!(changed(UNRECORDED, "bored"), Err(Unreadable(UNRECORDED)));
         let nobodys_end = Owed { webhook: None, ..owed() };
         assert_eq!(Owed::read(&message(nobodys_end.headers())), Err(Unreadable(WEBHOOK)));

@@ -9,6 +9,7 @@ use bellhop_store::{ActiveSubscription, Subscriptions};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 
+use crate::isolation::Isolation;
 use crate::keep::{Gate, Kept, Logged, keep, keep_unless_refused};
 use crate::metrics::{WorkerMetrics, count};
 use crate::options::LaneKind;
@@ -22,6 +23,7 @@ pub struct Processor<P> {
     pub(crate) ladder: Ladder,
     pub(crate) metrics: WorkerMetrics,
     pub(crate) gate: Gate,
+    pub(crate) isolation: Isolation,
 }
 
 /// Where a message came from.
@@ -57,6 +59,8 @@ pub struct Processed {
 pub(crate) struct Done {
     pub(crate) kept: Kept,
     pub(crate) records: Records,
+    /// Whether a delivery of the event goes on later, by itself: the log must know the event by then.
+    pub(crate) is_put_off: bool,
 }
 
 /// One message in hand, with what every step needs of it.
@@ -68,8 +72,8 @@ pub(crate) struct InHand<'a> {
 
 impl<P: Ports> Processor<P> {
     /// Brings decisions and the world together.
-    pub fn new(ports: P, ladder: Ladder, metrics: WorkerMetrics, gate: Gate) -> Self {
-        Self { ports, ladder, metrics, gate }
+    pub fn new(ports: P, ladder: Ladder, metrics: WorkerMetrics, gate: Gate, isolation: Isolation) -> Self {
+        Self { ports, ladder, metrics, gate, isolation }
     }
 
     /// Processes one message until everything it owes is done or stored.
@@ -85,7 +89,7 @@ impl<P: Ports> Processor<P> {
     ) -> Processed {
         let in_hand = InHand { message, origin, is_lost };
         let processing = AssertUnwindSafe(self.process_in_hand(&in_hand)).catch_unwind();
-        let Done { kept, records } = match processing.await {
+        let Done { kept, records, .. } = match processing.await {
             Ok(done) => done,
             Err(_) => {
                 let headers = self.owed(&in_hand).map(|owed| owed.headers()).unwrap_or_default();
@@ -176,12 +180,12 @@ impl<P: Ports> Processor<P> {
         };
         self.count_event(in_hand.origin, "processed");
         let mut records = Records::default();
-        if owed.webhook.is_none() && done.iter().any(|done| !done.records.is_empty()) {
+        if owed.webhook.is_none() && done.iter().any(|done| done.is_put_off || !done.records.is_empty()) {
             records.push_event(event, &in_hand.message.body, taken_at);
         }
         done.iter().for_each(|done| records.append(&done.records));
         let is_lost = done.iter().any(|done| done.kept == Kept::Lost);
-        Done { kept: if is_lost { Kept::Lost } else { Kept::Stored }, records }
+        Done { records, ..Done::from(if is_lost { Kept::Lost } else { Kept::Stored }) }
     }
 
     /// Puts a message off without using up an attempt: who wants it cannot be told, which is not the same as nobody.
@@ -190,6 +194,7 @@ impl<P: Ports> Processor<P> {
     pub(crate) async fn defer(&self, in_hand: &InHand<'_>, owed: &Owed) -> Kept {
         let InHand { message, origin, is_lost } = in_hand;
         self.count_event(origin, "deferred");
+        self.metrics.isolation.count_deferral(origin.mode, "unknown");
         let age = (self.ports.now() - owed.accepted_at).unsigned_abs();
         let first = self.ladder.at_least(age / 2);
         let rungs = self.ladder.rungs().iter().copied().filter(|rung| first <= *rung);
@@ -225,7 +230,7 @@ impl<P: Ports> Processor<P> {
 impl From<Kept> for Done {
     /// Something came to pass of which there is nothing to tell the log.
     fn from(kept: Kept) -> Self {
-        Self { kept, records: Records::default() }
+        Self { kept, records: Records::default(), is_put_off: false }
     }
 }
 

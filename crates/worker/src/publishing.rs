@@ -25,6 +25,7 @@ pub(crate) fn waiting(
         message_id,
         message_type: message.message_type().map(str::to_owned),
         timestamp: timestamp(message),
+        time_to_live: None,
         headers,
         body: Bytes::copy_from_slice(&message.body),
     }
@@ -38,6 +39,7 @@ pub(crate) fn batch(records: Records, now: OffsetDateTime, message_id: String) -
         message_id,
         message_type: Some("records".to_owned()),
         timestamp: u64::try_from(now.unix_timestamp()).unwrap_or(0),
+        time_to_live: None,
         headers: Vec::new(),
         body: records.into_message().into(),
     }
@@ -64,6 +66,7 @@ pub(crate) fn parked(
         message_id,
         message_type: message.message_type().map(str::to_owned),
         timestamp: timestamp(message),
+        time_to_live: None,
         headers,
         body: Bytes::copy_from_slice(&message.body),
     }

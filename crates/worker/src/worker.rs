@@ -11,6 +11,7 @@ use bellhop_store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::isolation::Isolation;
 use crate::keep::Gate;
 use crate::lane::Lane;
 use crate::metrics::WorkerMetrics;
@@ -72,7 +73,8 @@ impl Worker {
             publish_timeout: options.publish_timeout,
         };
         let metrics = WorkerMetrics::register(metrics.registry())?;
-        let processor = Arc::new(Processor::new(services, options.ladder, metrics, gate));
+        let isolation = Isolation::new(&options, &metrics, stopping.clone());
+        let processor = Arc::new(Processor::new(services, options.ladder, metrics, gate, isolation));
         for &LaneOptions { mode, kind, in_flight_max } in &options.lanes {
             let origin = Origin { mode, lane: kind, queue: kind.queue(mode) };
             let lane = Lane {

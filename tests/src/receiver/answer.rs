@@ -25,8 +25,8 @@ pub struct Gate(watch::Sender<bool>);
 #[derive(Debug, Clone)]
 enum Hold {
     Nothing,
+    Time(Duration),
     Gate(Gate),
-    For(Duration),
     Forever,
 }
 
@@ -43,16 +43,16 @@ impl Answer {
         Self { hold: Hold::Forever, ..Self::status(200) }
     }
 
+    /// Answers after some time.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self { hold: Hold::Time(time), ..self }
+    }
+
     /// Answers only once the gate is open.
     #[must_use]
     pub fn behind(self, gate: &Gate) -> Self {
         Self { hold: Hold::Gate(gate.clone()), ..self }
-    }
-
-    /// Answers only after a while, as an endpoint does that has work to do.
-    #[must_use]
-    pub fn after(self, span: Duration) -> Self {
-        Self { hold: Hold::For(span), ..self }
     }
 
     /// Adds a header.
@@ -70,9 +70,10 @@ impl Answer {
     pub(super) async fn hold(&self) {
         match &self.hold {
             Hold::Nothing => {}
+            // waits: an endpoint that takes its time is what is tested.
+            Hold::Time(time) => tokio::time::sleep(*time).await,
             Hold::Gate(gate) => gate.pass().await,
             // waits: because that is what this endpoint does.
-            Hold::For(span) => tokio::time::sleep(*span).await,
             Hold::Forever => pending().await,
         }
     }

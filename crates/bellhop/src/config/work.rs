@@ -54,6 +54,11 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
         100,
         1..=2000,
     );
+    let webhook_in_flight_max = worker.integer(
+        Key { name: "webhook_in_flight_max", meaning: "Most requests under way at one webhook, in all lanes of this worker together; what exceeds it waits its turn. Too low and a burst for a slow endpoint takes long; too high and one endpoint that hangs holds much of a lane, or a small one is overrun. At most the in-flight bound of each lane served." },
+        20,
+        1..=2000,
+    );
     let budget = worker.bytes::<u64>(
         Key { name: "memory_max", meaning: "Most memory that messages in hand may take. Start-up refuses lanes whose in-flight bounds, at 64 KiB an event and four copies of each, could exceed it." },
         512 * 1024 * 1024,
@@ -77,13 +82,16 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
             LaneOptions { mode, kind, in_flight_max }
         })
         .collect();
+    if lanes.iter().any(|lane| lane.in_flight_max < webhook_in_flight_max) {
+        worker.problem("webhook_in_flight_max", "is more than a lane has in hand: one webhook that hangs could hold all of it. Lower it, or raise fresh_in_flight_max or due_in_flight_max");
+    }
     let messages: u64 = lanes.iter().map(|lane| u64::from(lane.in_flight_max)).sum();
     let needed = messages * limits::EVENT_BYTES_MAX as u64 * COPIES_OF_A_MESSAGE;
     if budget < needed {
         let mebibytes = needed.div_ceil(1024 * 1024);
         worker.problem("memory_max", format!("is less than the lanes could take ({mebibytes}MiB): raise it, or lower fresh_in_flight_max or due_in_flight_max"));
     }
-    WorkerOptions { lanes, ladder, publish_timeout }
+    WorkerOptions { lanes, ladder, webhook_in_flight_max, publish_timeout }
 }
 
 /// Reads section `[producer]`.

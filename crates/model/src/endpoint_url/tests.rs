@@ -7,6 +7,17 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
+fn the_origin_tells_servers_apart_and_no_more() {
+    for (url, origin) in [
+        ("https://example.org:443/hook/s3cret?token=t0ken", "https://example.org"),
+        ("https://example.org:8443", "https://example.org:8443"),
+        ("http://[2606:4700::1111]/", "http://[2606:4700::1111]"),
+    ] {
+        assert_eq!(EndpointUrl::parse(url, Mode::Test).expect(url).origin(), origin);
+    }
+}
+
+#[test]
 fn odd_notations_are_normalised() {
     let cases = [
         ("http://2130706433/a", "http://127.0.0.1/a"),

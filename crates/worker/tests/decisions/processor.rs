@@ -3,6 +3,8 @@
 mod bench;
 
 mod attempts;
+mod breaking;
+mod busy;
 mod claims;
 mod keeping;
 mod logging;

@@ -48,11 +48,15 @@ fn whatever_chance_does_every_delivery_ends_and_none_is_attempted_too_often() {
     // A simulation in which nothing ever happens would hold every promise, too.
     let sum = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
     let (calls, repeats, faults) = (sum(|t| t.calls), sum(|t| t.repeats), sum(|t| t.faults));
+    let (busy, unavailable) = (sum(|t| t.busy), sum(|t| t.unavailable));
     println!(
-        "{seeds} seeds: {calls} requests, {repeats} of them repeats, {faults} faults that struck a delivery"
+        "{seeds} seeds: {calls} requests, {repeats} of them repeats, {faults} faults that struck a delivery, \
+         {busy} deferrals of busy and {unavailable} of unavailable ones"
     );
+    let is_eventful = |count: usize, share: u64| seeds < count as u64 * share;
+    let enough = [(repeats, 10), (faults, 5), (busy, 5), (unavailable, 5)];
     assert!(
-        seeds < 1000 || (seeds < repeats as u64 * 10 && seeds < faults as u64 * 5),
+        seeds < 1000 || enough.into_iter().all(|(count, share)| is_eventful(count, share)),
         "too little went wrong"
     );
 }
@@ -72,6 +76,8 @@ struct Tally {
     calls: usize,
     repeats: usize,
     faults: usize,
+    busy: usize,
+    unavailable: usize,
 }
 
 fn try_seeds(first: u64, step: u64, seeds: u64, metrics: &WorkerMetrics) -> Tally {
@@ -85,6 +91,8 @@ fn try_seeds(first: u64, step: u64, seeds: u64, metrics: &WorkerMetrics) -> Tall
         tally.calls += run.calls;
         tally.repeats += run.repeats;
         tally.faults += run.faults;
+        tally.busy += run.busy;
+        tally.unavailable += run.unavailable;
     }
     tally
 }

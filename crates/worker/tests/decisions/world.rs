@@ -1,6 +1,7 @@
 //! A world in memory: everything a worker can reach, on one virtual clock.
 
 pub(crate) mod broker;
+mod deferrals;
 pub(crate) mod dice;
 pub(crate) mod endpoints;
 pub(crate) mod fleet;
@@ -46,6 +47,12 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) endpoints: Endpoints,
     pub(crate) outages: Outages,
+    /// How many requests a worker may have under way at one webhook.
+    pub(crate) places_max: usize,
+    /// How many deliveries were put off because their webhook was busy.
+    pub(crate) busy: usize,
+    /// The same because it was unavailable.
+    pub(crate) unavailable: usize,
     /// What was published, in order; events are known by their index.
     pub(crate) events: Vec<Published>,
     /// Events of which the log refused to hear something.
@@ -91,6 +98,9 @@ impl World {
             store: Store::default(),
             endpoints: Endpoints::default(),
             outages: Outages::default(),
+            places_max: 0,
+            busy: 0,
+            unavailable: 0,
             events: Vec::new(),
             refused: BTreeSet::new(),
             unclaimed: BTreeSet::new(),
@@ -153,6 +163,7 @@ impl State {
             Fate::Usual | Fate::Refused => (true, Ok(())),
         };
         self.note(|| format!("  publishes to {queue}: {result:?}, stored: {is_stored}"));
+        self.judge_deferral(&queue, &message);
         if queue == names::LOG && result == Err(PublishError::Refused) {
             self.refused.insert(event);
         }
@@ -233,6 +244,7 @@ pub(crate) fn event(
         message_id: id.to_string(),
         message_type: Some(event_type.to_owned()),
         timestamp: u64::try_from(at.unix_timestamp()).expect("after the epoch"),
+        time_to_live: None,
         headers: vec![(names::ORGANISATION_HEADER, organisation.to_string())],
         body: body.expect("an event").into(),
     }

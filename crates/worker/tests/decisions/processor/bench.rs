@@ -1,16 +1,17 @@
 //! One worker, and a world that a test arranges and looks at.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bellhop_broker::{Outgoing, names};
 use bellhop_model::{AttemptRecord, End, Ladder, Mode, Record};
-use bellhop_worker::{LaneKind, Settlement, WorkerMetrics};
+use bellhop_worker::{LaneKind, Settlement, WorkerMetrics, WorkerOptions};
 use prometheus::Registry;
+use prometheus::proto::Metric;
 
 use crate::world::broker::Stored;
 use crate::world::endpoints::Reply;
-use crate::world::fleet::Fleet;
+use crate::world::fleet::{Fleet, serving_all};
 use crate::world::hands::HandId;
 use crate::world::records;
 use crate::world::{State, World, event, scope};
@@ -26,6 +27,8 @@ pub(super) struct Bench {
     world: World,
     fleet: Fleet,
     registry: Registry,
+    /// What hands settled with, until somebody asks.
+    settled: BTreeMap<HandId, Settlement>,
 }
 
 impl Bench {
@@ -35,10 +38,29 @@ impl Bench {
 
     /// * `ladder`: the worker's; the broker has the default one.
     pub(super) fn with_ladder(ladder: &Ladder) -> Self {
+        Self::with_options(serving_all(ladder, 20, 100))
+    }
+
+    /// * `places`: how many requests may be under way at one webhook.
+    /// * `in_flight_max`: how many messages a lane has in hand, of which a part may wait for places.
+    pub(super) fn with_places(places: u16, in_flight_max: u16) -> Self {
+        Self::with_options(serving_all(&Ladder::default(), places, in_flight_max))
+    }
+
+    fn with_options(options: WorkerOptions) -> Self {
         let registry = Registry::new();
         let metrics = WorkerMetrics::register(&registry).expect("an empty registry");
         let world = World::new(0, &Ladder::default());
-        Self { fleet: Fleet::new(&world, ladder, &metrics, 1), world, registry }
+        Self { fleet: Fleet::new(&world, options, &metrics, 1), world, registry, settled: BTreeMap::new() }
+    }
+
+    /// Registers a webhook at a host that it may share with others.
+    pub(super) fn webhook_at<const N: usize>(&self, host: &str, replies: [Reply; N]) -> usize {
+        self.with(|state| {
+            let webhook = state.store.register_at(host, &scope(Mode::Live, "org_a"), &[TYPE], state.now);
+            state.endpoints.script(webhook, replies);
+            webhook
+        })
     }
 
     /// Registers a webhook whose endpoint gives these replies, then 200s.
@@ -104,10 +126,10 @@ impl Bench {
     pub(super) fn take_until(&mut self, lane: LaneKind, is_reached: impl Fn(&State) -> bool) -> HandId {
         let hand = self.fleet.take(0, (Mode::Live, lane), 0);
         for _ in 0..STEPS_MAX {
-            let Some(ticket) = self.due().filter(|_| self.with(|state| !is_reached(state))) else {
+            if self.with(|state| is_reached(state)) || !self.go_on() {
                 return hand;
-            };
-            assert_eq!(self.fleet.grant(ticket), None, "the message was to stay in hand");
+            }
+            assert!(!self.settled.contains_key(&hand), "the message was to stay in hand");
         }
         panic!("the worker waits for nothing after {STEPS_MAX} steps");
     }
@@ -115,21 +137,77 @@ impl Bench {
     /// Goes on with a hand until it settles.
     pub(super) fn finish(&mut self, hand: HandId) -> Settlement {
         for _ in 0..STEPS_MAX {
-            match self.due() {
-                Some(ticket) => {
-                    if let Some((settled, settlement)) = self.fleet.grant(ticket) {
-                        assert_eq!(settled, hand);
-                        assert!(self.with(|state| state.violations.is_empty()));
-                        return settlement;
-                    }
-                }
-                None => self.with(|state| {
+            if let Some(settlement) = self.settled.remove(&hand) {
+                return settlement;
+            }
+            if !self.go_on() {
+                self.with(|state| {
                     let next = state.turns.next_at().filter(|at| *at < Duration::MAX);
                     state.advance(next.expect("the worker waits for something that happens"));
-                }),
+                });
             }
         }
         panic!("nothing is settled after {STEPS_MAX} steps");
+    }
+
+    /// Lets one hand go on that can without time passing; `false` when there is none.
+    fn go_on(&mut self) -> bool {
+        let due = self.with(|state| state.turns.due(state.now).first().copied());
+        let settled = match (due, self.fleet.woken().first().copied()) {
+            (Some(ticket), _) => self.fleet.grant(ticket),
+            (None, Some(hand)) => self.fleet.wake(hand),
+            (None, None) => return false,
+        };
+        self.with(|state| assert_eq!(state.violations, [""; 0]));
+        self.settled.extend(settled);
+        true
+    }
+
+    /// Takes every message of a lane in hand, and does what can be done without time passing.
+    pub(super) fn take_all(&mut self, lane: LaneKind) -> Vec<HandId> {
+        let queue = lane.queue(Mode::Live);
+        let count = self.with(|state| state.broker.queue(&queue).len());
+        let hands = (0..count).map(|_| self.fleet.take(0, (Mode::Live, lane), 0)).collect();
+        while self.go_on() {}
+        hands
+    }
+
+    /// Goes on with everything in hand until nothing is.
+    pub(super) fn finish_all(&mut self, hands: &[HandId]) {
+        for hand in hands {
+            assert_eq!(self.finish(*hand), Settlement::Acknowledge);
+        }
+    }
+
+    /// Takes whatever comes, for as long as anything does.
+    pub(super) fn run_dry(&mut self) {
+        self.run_until(Duration::MAX);
+    }
+
+    /// Takes whatever comes within some time.
+    pub(super) fn run_for(&mut self, duration: Duration) {
+        let end = self.with(|state| state.now) + duration;
+        self.run_until(end);
+        self.with(|state| state.advance(end));
+    }
+
+    fn run_until(&mut self, end: Duration) {
+        loop {
+            self.take_all(LaneKind::Fresh);
+            self.take_all(LaneKind::Due);
+            let Some(next) = self.with(|state| state.next_at()).filter(|at| *at <= end) else { return };
+            self.with(|state| state.advance(next.max(state.now)));
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.fleet.stop(0);
+        while self.go_on() {}
+    }
+
+    /// Lets so much time pass, and nothing happen meanwhile.
+    pub(super) fn pass(&mut self, duration: Duration) {
+        self.with(|state| state.advance(state.now + duration));
     }
 
     pub(super) fn lose_session(&mut self) {
@@ -204,15 +282,17 @@ impl Bench {
 
     /// The value of a counter with one label.
     pub(super) fn counted_as(&self, name: &str, label: &str) -> f64 {
-        let families = self.registry.gather();
-        let family = families.iter().find(|family| family.name() == name).expect("a metric of that name");
-        let mut metrics = family.get_metric().iter();
-        let metric = metrics.find(|metric| metric.get_label().iter().any(|pair| pair.value() == label));
-        metric.expect("a series with that label").get_counter().get_value()
+        self.shown(name, &[label]).get_counter().get_value()
     }
 
-    fn due(&self) -> Option<u64> {
-        self.with(|state| state.turns.due(state.now).first().copied())
+    /// The series that has all these labels.
+    pub(super) fn shown(&self, name: &str, labels: &[&str]) -> Metric {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name).expect("a metric of that name");
+        let has = |metric: &&Metric, label: &str| metric.get_label().iter().any(|pair| pair.value() == label);
+        let mut metrics = family.get_metric().iter();
+        let metric = metrics.find(|metric| labels.iter().all(|label| has(metric, label)));
+        metric.expect("a series with those labels").clone()
     }
 }
 

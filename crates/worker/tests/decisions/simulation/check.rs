@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bellhop_broker::names;
-use bellhop_model::{EndReason, Ladder, Mode, Verdict, decide};
+use bellhop_model::{EndReason, Ladder, Mode, Record, Verdict, decide};
 
 use super::run::{Run, may_stay};
 use crate::world::State;
@@ -25,6 +25,7 @@ pub(super) fn promises(state: &mut State, ladder: &Ladder) {
     for event in 0..state.events.len() {
         broken.extend(bytes_are_kept(state, event));
         broken.extend(only_what_must_is_parked(state, event));
+        broken.extend(events_are_on_record(state, event));
         for webhook in state.wanting(event) {
             let ends = Ends::of(state, (event, webhook));
             broken.extend(ends.are_right(state));
@@ -53,6 +54,8 @@ pub(super) fn tally(state: &State) -> Run {
     Run {
         calls: calls.len(),
         repeats: (0..calls.len()).filter(is_repeat).count(),
+        busy: state.busy,
+        unavailable: state.unavailable,
         faults: deliveries.map(|delivery| state.hands.faults(delivery)).sum(),
         ..Run::default()
     }
@@ -186,6 +189,17 @@ fn requests_are_on_record(state: &State, (event, webhook): Delivery) -> Option<S
     is_wrong.then(|| {
         format!("{answered} requests of event {event} at webhook {webhook}, {} on record", requests.len())
     })
+}
+
+/// An event that the log tells a request of is on record itself, unless a fault struck it or the log refused.
+fn events_are_on_record(state: &State, event: usize) -> Option<String> {
+    let mut told = state.records().filter(|(of, _)| *of == event).map(|(_, record)| record);
+    let is_told = told.any(|record| matches!(record, Record::Attempt(_)));
+    let mut events = state.records().filter(|(of, _)| *of == event).map(|(_, record)| record);
+    let is_known = events.any(|record| matches!(record, Record::Event(_)));
+    let is_struck = state.wanting(event).into_iter().any(|webhook| state.hands.faults((event, webhook)) != 0);
+    let is_missing = is_told && !is_known && !is_struck && !state.refused.contains(&event);
+    is_missing.then(|| format!("the log tells of requests of event {event} and not of the event"))
 }
 
 /// What is parked has its bytes; what is malformed is parked.

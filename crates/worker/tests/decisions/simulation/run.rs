@@ -8,11 +8,12 @@ use bellhop_worker::{LaneName, WorkerMetrics};
 
 use super::check;
 use super::scenario::{Happening, Scenario};
-use crate::world::fleet::Fleet;
+use crate::world::fleet::{Fleet, serving_all};
+use crate::world::hands::HandId;
 use crate::world::{State, World, event};
 
-/// Over this many steps a run is going round in circles: the longest of a million take a fraction of it.
-const STEPS_MAX: usize = 20_000;
+/// Over this many steps a run is going round in circles: the longest of a hundred thousand take a fraction of it.
+const STEPS_MAX: usize = 200_000;
 
 /// Longest time until a worker that crashed is replaced.
 const RESTART_MAX: Duration = Duration::from_secs(5);
@@ -30,6 +31,10 @@ pub(super) struct Run {
     pub(super) repeats: usize,
     /// Faults that struck a delivery.
     pub(super) faults: usize,
+    /// Deliveries put off because their webhook was busy.
+    pub(super) busy: usize,
+    /// The same because it was unavailable.
+    pub(super) unavailable: usize,
 }
 
 /// The stage with a scenario on it.
@@ -46,6 +51,8 @@ struct Stage {
 enum Step {
     /// A hand gets its turn.
     Grant(u64),
+    /// A hand goes on that was woken.
+    Wake(HandId),
     /// A worker takes a message from a lane.
     Take(usize, LaneName),
 }
@@ -60,7 +67,8 @@ pub(super) fn simulate(seed: u64, metrics: &WorkerMetrics, is_told: bool) -> Run
         let outages = format!("{:?}", state.outages);
         state.note(|| format!("{scenario:?} {outages}"));
     });
-    let fleet = Fleet::new(&world, &ladder, metrics, scenario.workers);
+    let options = serving_all(&ladder, scenario.places_max, scenario.lane_max);
+    let fleet = Fleet::new(&world, options, metrics, scenario.workers);
     let mut stage = Stage { world, fleet, scenario, happened: 0 };
     let has_ended = (0..STEPS_MAX).any(|_| !stage.step());
     stage.world.with(|state| {
@@ -93,6 +101,9 @@ impl Stage {
             Step::Grant(ticket) => {
                 self.fleet.grant(ticket);
             }
+            Step::Wake(hand) => {
+                self.fleet.wake(hand);
+            }
             Step::Take(worker, LaneName(mode, lane)) => {
                 // Any message, not the first: requeued and redelivered ones overtake each other.
                 let index = self.world.with(|state| {
@@ -108,6 +119,7 @@ impl Stage {
     fn steps(&self) -> Vec<Step> {
         let due = self.world.with(|state| state.turns.due(state.now));
         let mut steps: Vec<Step> = due.into_iter().map(Step::Grant).collect();
+        steps.extend(self.fleet.woken().into_iter().map(Step::Wake));
         let is_filled = |LaneName(mode, lane): &LaneName| {
             self.world.with(|state| !state.broker.queue(&lane.queue(*mode)).is_empty())
         };
@@ -177,6 +189,7 @@ impl State {
             }
             Happening::Disable(webhook) => self.store.disable(*webhook, now),
             Happening::Enable(webhook) => self.store.enable(*webhook, now),
+            Happening::Heal(webhook) => self.endpoints.heal(*webhook),
             Happening::FlushClaims => {
                 self.store.flush_claims();
                 let all = 0..self.store.webhooks.len();

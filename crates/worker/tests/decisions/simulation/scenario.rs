@@ -22,6 +22,11 @@ const BUSY: &[Reply] = &[
     Reply::Later(429, Duration::from_secs(11 * 60)),
 ];
 
+const HANGING: &[Reply] = &[Reply::Failure(Failure::TimedOut)];
+const STUMBLING: &[Reply] =
+    &[Reply::Failure(Failure::TimedOut), Reply::Failure(Failure::TimedOut), Reply::Status(200)];
+const REFUSING: &[Reply] = &[Reply::Failure(Failure::Connect), Reply::Failure(Failure::Dns)];
+
 const TYPES: [&str; 2] = ["appointment.created", "appointment.scheduled"];
 
 /// Events are published, and most things go wrong, within this time.
@@ -29,6 +34,12 @@ const OPENING: Duration = Duration::from_secs(60);
 
 /// Until then the last attempts are made, unless something delays them.
 const PERFORMANCE: Duration = Duration::from_secs(15 * 60);
+
+/// By then every endpoint is well that will be.
+const HEALED_BY: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How long a slow endpoint takes.
+const SLOW: Duration = Duration::from_secs(12);
 
 /// Something that happens at a planned time.
 #[derive(Debug, Clone)]
@@ -39,6 +50,8 @@ pub(super) enum Happening {
     Disable(usize),
     /// A webhook is enabled again, or changed.
     Enable(usize),
+    /// An endpoint is well again.
+    Heal(usize),
     /// Redis comes back without its data.
     FlushClaims,
 }
@@ -49,6 +62,10 @@ pub(super) struct Scenario {
     pub(super) workers: usize,
     /// How much a worker takes at a time.
     pub(super) hands_max: usize,
+    /// How many requests a worker has under way at one webhook at most.
+    pub(super) places_max: u16,
+    /// How many messages a lane believes it may have in hand, of which a part may wait for places.
+    pub(super) lane_max: u16,
     /// In the order of time.
     pub(super) happenings: Vec<(Duration, Happening)>,
 }
@@ -67,6 +84,16 @@ impl Scenario {
             let webhooks = register_webhooks(state);
             let mut happenings = draw_events(&mut state.dice, &webhooks);
             let dice = &mut state.dice;
+            let is_burst = dice.is_one_in(8);
+            if is_burst {
+                happenings.extend(draw_burst(dice, &webhooks));
+            }
+            for webhook in 0..webhooks.len() {
+                // Whoever is never well again keeps a burst busy for a day, which takes long to simulate.
+                if is_burst || !dice.is_one_in(6) {
+                    happenings.push((dice.up_to(HEALED_BY), Happening::Heal(webhook)));
+                }
+            }
             for _ in 0..dice.below(3) {
                 let webhook = dice.below(webhooks.len());
                 let change = *dice.pick(&[Happening::Disable, Happening::Enable]);
@@ -76,7 +103,10 @@ impl Scenario {
                 happenings.push((some_time(dice), Happening::FlushClaims));
             }
             happenings.sort_by_key(|(at, _)| *at);
-            Self { workers: 1 + dice.below(3), hands_max: 1 + dice.below(4), happenings }
+            let hands_max = 1 + if is_burst { dice.below(12) } else { dice.below(4) };
+            let places_max = *dice.pick(&[1, 1, 2, 3]);
+            let lane_max = *dice.pick(&[places_max, 8, 40]);
+            Self { workers: 1 + dice.below(3), hands_max, places_max, lane_max, happenings }
         })
     }
 }
@@ -89,9 +119,15 @@ fn register_webhooks(state: &mut State) -> Vec<Scope> {
         // Mostly one organisation, so that several webhooks want the same event.
         let scope = if state.dice.is_one_in(4) { state.dice.pick(&scopes) } else { &scopes[0] };
         let types = if state.dice.is_one_in(4) { &TYPES[..1] } else { &TYPES[..] };
-        state.store.register(scope, types, Duration::ZERO);
-        let mood = *state.dice.pick(&[GOOD, BAD, BAD, FLAKY, FLAKY, GOING, BUSY]);
+        // Often a host that others share.
+        let host = if state.dice.is_one_in(2) { "shared".to_owned() } else { format!("w{index}") };
+        state.store.register_at(&host, scope, types, Duration::ZERO);
+        let moods = [GOOD, BAD, BAD, FLAKY, FLAKY, GOING, BUSY, HANGING, STUMBLING, REFUSING];
+        let mood = *state.dice.pick(&moods);
         state.endpoints.set_mood(index, mood);
+        if state.dice.is_one_in(4) {
+            state.endpoints.set_answer_time(index, SLOW);
+        }
         chosen.push(scope.clone());
     }
     chosen
@@ -106,6 +142,14 @@ fn draw_events(dice: &mut Dice, webhooks: &[Scope]) -> Vec<(Duration, Happening)
         (at, Happening::Publish { scope, event_type, is_malformed: dice.is_one_in(30) })
     };
     (0..count).map(draw).collect()
+}
+
+/// Many events for one organisation, all at once.
+fn draw_burst(dice: &mut Dice, webhooks: &[Scope]) -> Vec<(Duration, Happening)> {
+    let (at, scope) = (dice.up_to(OPENING), dice.pick(webhooks).clone());
+    let event_type = TYPES[0];
+    let publish = Happening::Publish { scope, event_type, is_malformed: false };
+    vec![(at, publish); 6 + dice.below(12)]
 }
 
 fn draw_outages(dice: &mut Dice, ladder: &Ladder) -> Outages {

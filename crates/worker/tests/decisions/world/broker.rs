@@ -71,7 +71,8 @@ impl Broker {
 
     /// Puts a message at the end of a queue.
     pub(crate) fn store(&mut self, queue: &str, message: Outgoing, event: usize, now: Duration) {
-        let expires_at = self.specs[queue].time_to_live.map(|lives| now + lives);
+        let lives = [self.specs[queue].time_to_live, message.time_to_live].into_iter().flatten().min();
+        let expires_at = lives.map(|lives| now + lives);
         self.queue_mut(queue).push_back(Stored { message, event, is_redelivered: false, expires_at });
     }
 
@@ -133,6 +134,7 @@ impl Broker {
                 let mut stored = self.queue_mut(&name).pop_front().expect("there is a first");
                 stored.message.exchange.clone_from(&exchange);
                 stored.message.routing_key.clone_from(&key);
+                stored.message.time_to_live = None;
                 self.queue_mut(&target).push_back(Stored { expires_at: None, ..stored });
             }
         }

@@ -23,6 +23,7 @@ pub(crate) enum Reply {
 /// A request that reached an endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Called {
+    pub(crate) worker: usize,
     pub(crate) event: usize,
     pub(crate) webhook: usize,
     pub(crate) revision: usize,
@@ -38,6 +39,9 @@ pub(crate) struct Called {
 pub(crate) struct Endpoints {
     scripts: BTreeMap<usize, VecDeque<Reply>>,
     moods: BTreeMap<usize, &'static [Reply]>,
+    answer_times: BTreeMap<usize, Duration>,
+    /// How many requests each worker has under way at each webhook.
+    under_way: BTreeMap<(usize, usize), usize>,
     pub(crate) calls: Vec<Called>,
 }
 
@@ -70,6 +74,38 @@ impl Endpoints {
     /// What a webhook's endpoint picks from; without a mood it answers 200.
     pub(crate) fn set_mood(&mut self, webhook: usize, replies: &'static [Reply]) {
         self.moods.insert(webhook, replies);
+    }
+
+    /// From now on a webhook's endpoint answers 200, as fast as any.
+    pub(crate) fn heal(&mut self, webhook: usize) {
+        self.moods.remove(&webhook);
+        self.answer_times.remove(&webhook);
+    }
+
+    /// How long a webhook's endpoint takes for each answer; without that it is left to chance.
+    pub(crate) fn set_answer_time(&mut self, webhook: usize, answer_time: Duration) {
+        self.answer_times.insert(webhook, answer_time);
+    }
+
+    pub(crate) fn answer_time(&self, webhook: usize) -> Option<Duration> {
+        self.answer_times.get(&webhook).copied()
+    }
+
+    /// A worker begins a request; returns how many it has under way at that webhook then.
+    pub(crate) fn begin(&mut self, worker: usize, webhook: usize) -> usize {
+        let under_way = self.under_way.entry((worker, webhook)).or_default();
+        *under_way += 1;
+        *under_way
+    }
+
+    /// A request has ended.
+    pub(crate) fn end(&mut self, worker: usize, webhook: usize) {
+        *self.under_way.get_mut(&(worker, webhook)).expect("a request that was begun") -= 1;
+    }
+
+    /// A worker is gone, and its requests with it.
+    pub(crate) fn forget(&mut self, worker: usize) {
+        self.under_way.retain(|(other, _), _| *other != worker);
     }
 
     pub(crate) fn reply(&mut self, webhook: usize, dice: &mut Dice) -> Reply {

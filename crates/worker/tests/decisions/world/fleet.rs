@@ -1,14 +1,18 @@
 //! Workers: the production processor in each, and the hands it holds, polled one turn at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bellhop_broker::Incoming;
 use bellhop_model::{Ladder, Mode};
-use bellhop_worker::{Gate, LaneKind, Origin, Processor, Settlement, WorkerMetrics};
+use bellhop_worker::{
+    Gate, Isolation, LaneKind, LaneName, LaneOptions, Origin, Processor, Settlement, WorkerMetrics,
+    WorkerOptions,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::hands::HandId;
 use super::ports::Seat;
@@ -20,6 +24,7 @@ type Task = Pin<Box<dyn Future<Output = Settlement> + Send>>;
 struct Worker {
     processor: Arc<Processor<Seat>>,
     gate: Gate,
+    stopping: CancellationToken,
     /// When it has started.
     up_at: Duration,
 }
@@ -27,20 +32,38 @@ struct Worker {
 /// All workers and what they have in hand.
 pub(crate) struct Fleet {
     world: World,
-    ladder: Ladder,
+    options: WorkerOptions,
     metrics: WorkerMetrics,
     workers: Vec<Worker>,
     tasks: BTreeMap<HandId, Task>,
+    woken: Woken,
+}
+
+/// The hands that can go on although they got no turn: another hand gave back what they waited for.
+#[derive(Clone, Default)]
+struct Woken(Arc<Mutex<BTreeSet<HandId>>>);
+
+/// Wakes one hand.
+struct Alarm {
+    hand: HandId,
+    woken: Woken,
 }
 
 impl Fleet {
-    pub(crate) fn new(world: &World, ladder: &Ladder, metrics: &WorkerMetrics, workers: usize) -> Self {
+    pub(crate) fn new(
+        world: &World,
+        options: WorkerOptions,
+        metrics: &WorkerMetrics,
+        workers: usize,
+    ) -> Self {
+        world.with(|state| state.places_max = usize::from(options.webhook_in_flight_max));
         let mut fleet = Self {
             world: world.clone(),
-            ladder: ladder.clone(),
+            options,
             metrics: metrics.clone(),
             workers: Vec::new(),
             tasks: BTreeMap::new(),
+            woken: Woken::default(),
         };
         fleet.workers = (0..workers).map(|worker| fleet.started(worker, Duration::ZERO)).collect();
         fleet
@@ -52,6 +75,27 @@ impl Fleet {
 
     pub(crate) fn gate(&self, worker: usize) -> &Gate {
         &self.workers[worker].gate
+    }
+
+    /// The hands that can go on without a turn.
+    pub(crate) fn woken(&self) -> Vec<HandId> {
+        let mut woken = self.woken.hands();
+        // A hand that has settled, or whose worker crashed, hears no more.
+        woken.retain(|hand| self.tasks.contains_key(hand));
+        woken.iter().copied().collect()
+    }
+
+    /// Lets a hand go on that was woken.
+    ///
+    /// * returns the hand's settlement once it has one.
+    pub(crate) fn wake(&mut self, hand: HandId) -> Option<(HandId, Settlement)> {
+        self.world.with(|state| state.note(|| format!("hand {hand} is woken:")));
+        self.poll(hand).map(|settlement| (hand, settlement))
+    }
+
+    /// Tells a worker to stop: what it has in hand goes on, but waits for nothing it need not wait for.
+    pub(crate) fn stop(&self, worker: usize) {
+        self.workers[worker].stopping.cancel();
     }
 
     /// When the next worker has started.
@@ -114,6 +158,7 @@ impl Fleet {
         let hands = self.world.with(|state| {
             state.note(|| format!("WORKER {worker} CRASHES"));
             state.store.forget(worker);
+            state.endpoints.forget(worker);
             state.hands.of(worker).map(|(hand, _)| hand).collect::<Vec<_>>()
         });
         for hand in &hands {
@@ -142,21 +187,51 @@ impl Fleet {
     }
 
     fn started(&self, worker: usize, up_at: Duration) -> Worker {
-        let gate = Gate::default();
+        let (gate, stopping) = (Gate::default(), CancellationToken::new());
         let seat = Seat { world: self.world.clone(), worker };
-        let processor = Processor::new(seat, self.ladder.clone(), self.metrics.clone(), gate.clone());
-        Worker { processor: Arc::new(processor), gate, up_at }
+        let isolation = Isolation::new(&self.options, &self.metrics, stopping.clone());
+        let ladder = self.options.ladder.clone();
+        let processor = Processor::new(seat, ladder, self.metrics.clone(), gate.clone(), isolation);
+        Worker { processor: Arc::new(processor), gate, stopping, up_at }
     }
 
     fn poll(&mut self, hand: HandId) -> Option<Settlement> {
         self.world.with(|state| state.hands.current = hand);
+        self.woken.hands().remove(&hand);
+        let waker = Waker::from(Arc::new(Alarm { hand, woken: self.woken.clone() }));
         let task = self.tasks.get_mut(&hand).expect("a hand at work");
-        let Poll::Ready(settlement) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        let Poll::Ready(settlement) = task.as_mut().poll(&mut Context::from_waker(&waker)) else {
             return None;
         };
         self.tasks.remove(&hand);
         self.world.with(|state| state.settle(hand, settlement));
         Some(settlement)
+    }
+}
+
+/// Workers that serve every lane.
+///
+/// * `webhook_in_flight_max`: most requests under way at one webhook.
+/// * `in_flight_max`: most messages in hand per lane; the world keeps no count of it.
+pub(crate) fn serving_all(ladder: &Ladder, webhook_in_flight_max: u16, in_flight_max: u16) -> WorkerOptions {
+    let lane = |LaneName(mode, kind)| LaneOptions { mode, kind, in_flight_max };
+    WorkerOptions {
+        lanes: LaneName::ALL.map(lane).to_vec(),
+        ladder: ladder.clone(),
+        webhook_in_flight_max,
+        publish_timeout: Duration::from_secs(5),
+    }
+}
+
+impl Woken {
+    fn hands(&self) -> std::sync::MutexGuard<'_, BTreeSet<HandId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.woken.hands().insert(self.hand);
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Hand {
     pub(crate) event: usize,
     /// Which attempt the message asks for; `None` when it does not say.
     pub(crate) attempt: Option<u8>,
+    /// Whether it could not be told, at least once, who wants the event.
+    pub(crate) is_untold: bool,
     /// Whether the session is gone that the message came from.
     pub(crate) is_lost: bool,
     /// The deliveries for which something left this hand: a request, or a message with them in it.
@@ -42,7 +44,14 @@ impl Hands {
             LaneKind::Due => header("bellhop-attempt").and_then(|(_, number)| number.parse().ok()),
         };
         self.last += 1;
-        let hand = Hand { worker, event: stored.event, attempt, is_lost: false, begun: BTreeSet::new() };
+        let hand = Hand {
+            worker,
+            event: stored.event,
+            attempt,
+            is_untold: false,
+            is_lost: false,
+            begun: BTreeSet::new(),
+        };
         self.held.insert(self.last, hand);
         self.last
     }
@@ -58,6 +67,11 @@ impl Hands {
     /// The hand on whose behalf production code runs now.
     pub(crate) fn current(&self) -> &Hand {
         self.get(self.current)
+    }
+
+    /// Notes that the current hand could not be told who wants its event.
+    pub(crate) fn leave_untold(&mut self) {
+        self.held.get_mut(&self.current).expect("a hand is at work").is_untold = true;
     }
 
     pub(crate) fn close(&mut self, hand: HandId) {

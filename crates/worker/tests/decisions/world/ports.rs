@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellhop_broker::{Outgoing, PublishError};
-use bellhop_model::{CopyToken, Mode, OrganisationId, WebhookId};
+use bellhop_model::{CopyToken, Failure, Mode, OrganisationId, WebhookId};
 use bellhop_sender::{Exchange, Request};
 use bellhop_store::{Claim, ClaimedAttempt, Subscriptions};
 use bellhop_worker::Ports;
@@ -60,11 +60,11 @@ impl Ports for Seat {
     }
 
     async fn send(&self, request: Request<'_>) -> Exchange {
-        let (webhook, revision) = store::called(&format!("{request:?}"));
+        let (webhook, revision) = store::called(request.url().expose());
         self.world.with(|state| state.begin_request(webhook, revision));
         self.way().await;
         let call = self.world.with(|state| state.reach_endpoint(webhook, revision));
-        let answer_time = self.world.with(|state| state.takes(state.nature.answer_time_max));
+        let answer_time = self.world.with(|state| state.answer_time(webhook, call));
         self.turn_after(answer_time).await;
         let reply = self.world.with(|state| state.answer(call));
         let outcome = reply.outcome();
@@ -124,6 +124,16 @@ impl State {
         if longest.is_zero() || !self.dice.is_one_in(3) { Duration::ZERO } else { self.dice.up_to(longest) }
     }
 
+    /// How long a request takes: one that hangs, until the deadline.
+    fn answer_time(&mut self, webhook: usize, call: usize) -> Duration {
+        let longest = self.nature.answer_time_max;
+        match (self.endpoints.answer_time(webhook), self.endpoints.calls[call].reply) {
+            (Some(answer_time), _) => answer_time,
+            (None, Reply::Failure(Failure::TimedOut)) => longest,
+            (None, _) => self.takes(longest),
+        }
+    }
+
     fn tell_subscriptions(&mut self, worker: usize, scope: &store::Scope) -> Option<Arc<Subscriptions>> {
         let Self { now, dice, nature, store, outages, .. } = self;
         let told =
@@ -142,6 +152,9 @@ impl State {
                 }
             };
         let version = told.as_ref().map(|told| told.version);
+        if told.is_none() {
+            self.hands.leave_untold();
+        }
         self.note(|| format!("  is told subscriptions: version {version:?}"));
         told
     }
@@ -193,7 +206,7 @@ impl State {
     /// A worker is about to send. What it must not do is seen here, before the first byte.
     fn begin_request(&mut self, webhook: usize, revision: usize) {
         let (now, hand) = (self.now, self.hands.current());
-        let event = hand.event;
+        let (event, worker) = (hand.event, hand.worker);
         if hand.is_lost {
             self.violate(format!(
                 "event {event} is sent to webhook {webhook} from a session known to be lost"
@@ -206,6 +219,10 @@ impl State {
         }
         if !self.wanting(event).contains(&webhook) {
             self.violate(format!("event {event} is sent to webhook {webhook}, which does not want it"));
+        }
+        let under_way = self.endpoints.begin(worker, webhook);
+        if self.places_max < under_way {
+            self.violate(format!("worker {worker} has {under_way} requests under way at webhook {webhook}"));
         }
         if !self.is_still_known(webhook, revision) {
             self.violate(format!(
@@ -225,8 +242,8 @@ impl State {
 
     fn reach_endpoint(&mut self, webhook: usize, revision: usize) -> usize {
         let hand = self.hands.current();
-        let (event, attempt) =
-            (hand.event, hand.attempt.expect("a message that was sent says which attempt"));
+        let (event, worker) = (hand.event, hand.worker);
+        let attempt = hand.attempt.expect("a message that was sent says which attempt");
         let is_unlucky = self.nature.faults_left != 0 && self.dice.is_one_in(40);
         let reply = if is_unlucky {
             self.nature.faults_left -= 1;
@@ -234,7 +251,8 @@ impl State {
         } else {
             self.endpoints.reply(webhook, &mut self.dice)
         };
-        let call = Called { event, webhook, revision, attempt, at: self.now, reply, answered_at: None };
+        let call =
+            Called { worker, event, webhook, revision, attempt, at: self.now, reply, answered_at: None };
         self.note(|| format!("  attempt {attempt} of event {event} reaches webhook {webhook}: {reply:?}"));
         self.hands.begin([(event, webhook)]);
         self.endpoints.calls.push(call);
@@ -242,9 +260,12 @@ impl State {
     }
 
     fn answer(&mut self, call: usize) -> Reply {
-        let call = &mut self.endpoints.calls[call];
-        call.answered_at = Some(self.now);
-        call.reply
+        let Self { endpoints, now, .. } = self;
+        let call = &mut endpoints.calls[call];
+        call.answered_at = Some(*now);
+        let (worker, webhook, reply) = (call.worker, call.webhook, call.reply);
+        endpoints.end(worker, webhook);
+        reply
     }
 }
 

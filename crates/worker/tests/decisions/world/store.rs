@@ -20,6 +20,8 @@ pub(crate) struct Webhook {
     pub(crate) id: WebhookId,
     pub(crate) scope: Scope,
     pub(crate) types: BTreeSet<EventType>,
+    /// The name of its host.
+    pub(crate) host: String,
     /// When each of its revisions was in force. A change begins another one; disabling ends the last.
     pub(crate) revisions: Vec<Window>,
 }
@@ -58,7 +60,8 @@ impl Webhook {
         let revision = self.revisions.len() - 1;
         Subscription {
             webhook: self.id.clone(),
-            url: EndpointUrl::parse(&url(index, revision), self.scope.0).expect("an endpoint's URL"),
+            url: EndpointUrl::parse(&url(&self.host, index, revision), self.scope.0)
+                .expect("an endpoint's URL"),
             event_types: self.types.clone(),
             expansion: Expansion::default(),
             secrets: vec![Secret::from_random(&[1; 32])],
@@ -67,12 +70,19 @@ impl Webhook {
 }
 
 impl Store {
-    /// Registers a webhook; returns its index, by which the tests know it.
+    /// Registers a webhook at a host of its own; returns its index, by which the tests know it.
     pub(crate) fn register(&mut self, scope: &Scope, types: &[&str], now: Duration) -> usize {
+        let host = format!("w{}", self.webhooks.len());
+        self.register_at(&host, scope, types, now)
+    }
+
+    /// Registers a webhook at a host that it may share with others.
+    pub(crate) fn register_at(&mut self, host: &str, scope: &Scope, types: &[&str], now: Duration) -> usize {
         let index = self.webhooks.len();
         let id = WebhookId::from_uuid(&[u8::try_from(index).expect("a few webhooks"); 16]);
         let types = types.iter().map(|name| name.parse().expect("an event type")).collect();
-        self.webhooks.push(Webhook { id, scope: scope.clone(), types, revisions: Vec::new() });
+        let (scope, host, revisions) = (scope.clone(), host.to_owned(), Vec::new());
+        self.webhooks.push(Webhook { id, scope, types, host, revisions });
         self.enable(index, now);
         index
     }
@@ -174,17 +184,16 @@ fn claim_key(ClaimedAttempt { mode, delivery, series, attempt }: &ClaimedAttempt
     format!("{mode}:{delivery}:{series}:{attempt}")
 }
 
-/// The URL of a webhook's revision. The host tells both, because all that a request shows of its URL is the host.
-fn url(webhook: usize, revision: usize) -> String {
-    format!("https://w{webhook}-r{revision}.example/hook")
+/// The URL of a webhook's revision, which tells both.
+fn url(host: &str, webhook: usize, revision: usize) -> String {
+    format!("https://{host}.example/w{webhook}-r{revision}")
 }
 
-/// Reads webhook and revision back from what a request shows of itself.
-pub(crate) fn called(request: &str) -> (usize, usize) {
-    let numbers = request.split_once("https://w").and_then(|(_, rest)| {
-        let (webhook, rest) = rest.split_once("-r")?;
-        let (revision, _) = rest.split_once(".example")?;
+/// Reads webhook and revision back from a URL that is called.
+pub(crate) fn called(url: &str) -> (usize, usize) {
+    let numbers = url.split_once(".example/w").and_then(|(_, rest)| {
+        let (webhook, revision) = rest.split_once("-r")?;
         Some((webhook.parse().ok()?, revision.parse().ok()?))
     });
-    numbers.unwrap_or_else(|| panic!("no endpoint of this world is called: {request}"))
+    numbers.unwrap_or_else(|| panic!("no endpoint of this world is called: {url}"))
 }

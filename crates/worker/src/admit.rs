@@ -1,0 +1,94 @@
+//! Before an attempt: a place for it, or a deferral that keeps series, attempt and copy.
+
+use std::sync::Arc;
+
+use bellhop_broker::Outgoing;
+use bellhop_model::Event;
+use bellhop_store::ActiveSubscription;
+use time::OffsetDateTime;
+
+use crate::isolation::{Answer, Asking, Deferral, Place, Wait};
+use crate::keep::keep;
+use crate::owed::Owed;
+use crate::ports::Ports;
+use crate::process::{Done, InHand, Processor};
+
+/// An attempt that may be made now.
+pub(crate) struct Admitted {
+    /// As it is now.
+    pub(crate) subscription: Arc<ActiveSubscription>,
+    pub(crate) place: Place,
+}
+
+impl<P: Ports> Processor<P> {
+    /// Finds a place for the attempt, waits for one, or puts the delivery off; returns what became of the message then.
+    ///
+    /// What is admitted has been resolved after the last wait, and its result could be stored now.
+    pub(crate) async fn admit(
+        &self,
+        in_hand: &InHand<'_>,
+        event: &Event,
+        subscription: &Arc<ActiveSubscription>,
+        owed: &Owed,
+    ) -> Result<Admitted, Done> {
+        let mut subscription = Arc::clone(subscription);
+        loop {
+            let now = self.ports.now();
+            let place = match self.isolation.ask(&asking(in_hand, &subscription, owed, now), now) {
+                Answer::Admitted(place) => Ok(place),
+                Answer::Deferred(deferral) => Err(deferral),
+                Answer::MayWait(waiting) => {
+                    let held = waiting.held().await;
+                    subscription = self.resolve_again(in_hand, event, &subscription, owed).await?;
+                    let now = self.ports.now();
+                    self.isolation.admit(held, &asking(in_hand, &subscription, owed, now), now)
+                }
+            };
+            let place = match place {
+                Ok(place) => place,
+                Err(deferral) => return Err(self.put_off(in_hand, owed, deferral).await),
+            };
+            let called = self.when_ready(in_hand, event, &subscription, owed).await?;
+            // A place is for one host; a webhook that moved asks again.
+            if origin(&called) == origin(&subscription) {
+                return Ok(Admitted { subscription: called, place });
+            }
+            subscription = called;
+        }
+    }
+
+    /// Puts a delivery off until its turn has come, or until its webhook may be available again.
+    async fn put_off(&self, in_hand: &InHand<'_>, owed: &Owed, deferral: Deferral) -> Done {
+        self.metrics.isolation.count_deferral(in_hand.origin.mode, deferral.as_str());
+        let Wait { rung, at_most } = deferral.wait(self.ports.now(), &self.ladder);
+        let owed = Owed { turn: deferral.turn(), ..owed.clone() };
+        let time_to_live = (at_most < rung.wait()).then_some(at_most);
+        let chosen = Outgoing { time_to_live, ..self.wait(in_hand, rung, &owed) };
+        let longer = self.ladder.rungs().iter().copied().filter(|candidate| rung < *candidate);
+        let longer = longer.map(|rung| self.wait(in_hand, rung, &owed));
+        let alternatives: Vec<Outgoing> = std::iter::once(chosen).chain(longer).collect();
+        let kept = keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await;
+        Done { is_put_off: true, ..kept.into() }
+    }
+}
+
+/// Scheme, host and port that a subscription's requests go to.
+pub(crate) fn origin(subscription: &ActiveSubscription) -> &str {
+    subscription.subscription.url.origin()
+}
+
+fn asking<'a>(
+    in_hand: &InHand<'_>,
+    subscription: &'a ActiveSubscription,
+    owed: &Owed,
+    now: OffsetDateTime,
+) -> Asking<'a> {
+    Asking {
+        mode: in_hand.origin.mode,
+        lane: in_hand.origin.lane,
+        webhook: &subscription.subscription.webhook,
+        origin: origin(subscription),
+        age: (now - owed.accepted_at).try_into().unwrap_or_default(),
+        turn: owed.turn,
+    }
+}
