@@ -6,18 +6,22 @@ use bellhop_broker::Outgoing;
 use bellhop_model::Event;
 use bellhop_store::ActiveSubscription;
 use time::OffsetDateTime;
+use tokio::sync::SemaphorePermit;
 
 use crate::isolation::{Answer, Asking, Deferral, Place, Wait};
 use crate::keep::keep;
+use crate::options::LaneName;
 use crate::owed::Owed;
 use crate::ports::Ports;
 use crate::process::{Done, InHand, Processor};
 
 /// An attempt that may be made now.
-pub(crate) struct Admitted {
+pub(crate) struct Admitted<'a> {
     /// As it is now.
     pub(crate) subscription: Arc<ActiveSubscription>,
     pub(crate) place: Place,
+    /// Given back when the request is over.
+    pub(crate) socket: SemaphorePermit<'a>,
 }
 
 impl<P: Ports> Processor<P> {
@@ -30,8 +34,17 @@ impl<P: Ports> Processor<P> {
         event: &Event,
         subscription: &Arc<ActiveSubscription>,
         owed: &Owed,
-    ) -> Result<Admitted, Done> {
+    ) -> Result<Admitted<'_>, Done> {
         let mut subscription = Arc::clone(subscription);
+        let sockets = self.isolation.sockets(LaneName(in_hand.origin.mode, in_hand.origin.lane));
+        let socket = match sockets.try_acquire() {
+            Ok(socket) => socket,
+            Err(_) => {
+                let socket = sockets.acquire().await.expect("nobody closes it");
+                subscription = self.resolve_again(in_hand, event, &subscription, owed).await?;
+                socket
+            }
+        };
         loop {
             let now = self.ports.now();
             let place = match self.isolation.ask(&asking(in_hand, &subscription, owed, now), now) {
@@ -51,7 +64,7 @@ impl<P: Ports> Processor<P> {
             let called = self.when_ready(in_hand, event, &subscription, owed).await?;
             // A place is for one host; a webhook that moved asks again.
             if origin(&called) == origin(&subscription) {
-                return Ok(Admitted { subscription: called, place });
+                return Ok(Admitted { subscription: called, place, socket });
             }
             subscription = called;
         }

@@ -38,14 +38,16 @@ impl<P: Ports> Processor<P> {
         {
             return Kept::Stored.into();
         }
-        let Admitted { subscription, place } = match self.admit(in_hand, event, subscription, owed).await {
-            Ok(admitted) => admitted,
-            Err(done) => return done,
-        };
+        let Admitted { subscription, place, socket } =
+            match self.admit(in_hand, event, subscription, owed).await {
+                Ok(admitted) => admitted,
+                Err(done) => return done,
+            };
         if (in_hand.is_lost)() {
             return Kept::Lost.into();
         }
         let made = self.attempt(event, &subscription, owed.attempt).await;
+        drop(socket);
         place.give_back(origin(&subscription), &made.exchange, self.ports.now());
         let outcome = made.exchange.outcome.label();
         let verdict = decide(owed.attempt, &made.exchange.outcome, &self.ladder);

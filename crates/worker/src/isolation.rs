@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use bellhop_model::{Ladder, Mode, WebhookId};
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::metrics::IsolationMetrics;
@@ -36,12 +37,17 @@ use crate::options::{LaneKind, LaneName, WorkerOptions};
 /// How old a delivery may get while its webhook is unavailable. From then on its attempts are made whatever breakers say.
 pub(crate) const UNAVAILABLE_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How many requests may be under way for each message that a lane may have in hand, on average. Most events go to a
+/// webhook or two; with no bound, a lane of 200 could open 5,000 sockets, for less throughput than with a tenth of them.
+const SOCKETS_PER_MESSAGE: usize = 2;
+
 /// What one worker knows about webhooks and hosts, and the places it has for them.
 #[derive(Debug)]
 pub struct Isolation {
     live: Arc<Side>,
     test: Arc<Side>,
     rooms: Vec<(LaneName, WaitingRoom)>,
+    sockets: Vec<(LaneName, Semaphore)>,
     metrics: IsolationMetrics,
     stopping: CancellationToken,
 }
@@ -94,9 +100,22 @@ impl Isolation {
     pub fn new(options: &WorkerOptions, metrics: &WorkerMetrics, stopping: CancellationToken) -> Self {
         let metrics = metrics.isolation.clone();
         let side = |mode| Arc::new(Side::new(mode, options.webhook_in_flight_max, metrics.clone()));
-        let rooms = options.lanes.iter();
-        let rooms = rooms.map(|lane| (LaneName(lane.mode, lane.kind), WaitingRoom::of(lane.in_flight_max)));
-        Self { live: side(Mode::Live), test: side(Mode::Test), rooms: rooms.collect(), metrics, stopping }
+        let lanes = || options.lanes.iter().map(|lane| (LaneName(lane.mode, lane.kind), lane.in_flight_max));
+        Self {
+            live: side(Mode::Live),
+            test: side(Mode::Test),
+            rooms: lanes().map(|(lane, messages)| (lane, WaitingRoom::of(messages))).collect(),
+            sockets: lanes().map(|(lane, messages)| (lane, sockets(messages))).collect(),
+            metrics,
+            stopping,
+        }
+    }
+
+    /// What each of a lane's requests needs one of, so that events for many webhooks open no more sockets than planned.
+    pub(crate) fn sockets(&self, lane: LaneName) -> &Semaphore {
+        let (_, sockets) =
+            self.sockets.iter().find(|(name, _)| *name == lane).expect("a lane that is served");
+        sockets
     }
 
     /// Asks for an attempt.
@@ -180,4 +199,9 @@ impl Deferral {
             Self::Unavailable { .. } => None,
         }
     }
+}
+
+/// The sockets of a lane.
+fn sockets(in_flight_max: u16) -> Semaphore {
+    Semaphore::new(usize::from(in_flight_max) * SOCKETS_PER_MESSAGE)
 }
