@@ -25,7 +25,7 @@ pub struct SenderOptions {
     /// How long a connection is kept for the next request, below 5 s. Default 4 s. The higher, the more requests meet a
     /// connection that the endpoint is closing at that moment, which is a failed attempt.
     pub idle_timeout: Duration,
-    /// Idle connections kept per host and mode. Default 64; zero opens a connection for each request. Too few, and a burst
+    /// Idle connections kept per host and mode. Default 16; zero opens a connection for each request. Too few, and a burst
     /// for one host opens and closes connections, each worth several requests; too many keep sockets of quiet hosts.
     pub idle_connections_per_host_max: usize,
     /// The `user-agent` header. Default `Bellhop/<version>`.
@@ -61,7 +61,7 @@ impl Default for SenderOptions {
             step_timeout: Duration::from_secs(5),
             allowed: AllowList::default(),
             idle_timeout: Duration::from_secs(4),
-            idle_connections_per_host_max: 64,
+            idle_connections_per_host_max: 16,
             user_agent: HeaderValue::from_static(concat!("Bellhop/", env!("CARGO_PKG_VERSION"))),
             extra_roots: Vec::new(),
         }

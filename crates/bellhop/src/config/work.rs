@@ -67,7 +67,7 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
     let publish_timeout = worker.duration(
         Key {
             name: "publish_timeout",
-            meaning: "Longest wait for one confirm before a result is published again.",
+            meaning: "Longest wait for a connection that takes a result before that is tried anew. What the broker was already given is waited for until it is confirmed or the connection ends, and is not given twice.",
         },
         Duration::from_secs(15),
         Duration::from_secs(1)..=Duration::from_secs(120),

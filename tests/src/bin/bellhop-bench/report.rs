@@ -72,7 +72,7 @@ impl Comparison {
         let p99 = |measured: &Measurement| measured.latency_ms[1];
         let pairs = || {
             let bellhop = of(&series.lives, Consumer::Bellhop, 1);
-            bellhop.zip(of(&series.lives, Consumer::Floor, 1))
+            bellhop.zip(of(&series.lives, peer, 1))
         };
         let all = drains.iter().chain(&series.lives).flatten();
         let workers = all.filter(|measured| measured.consumer == Consumer::Bellhop);
@@ -184,7 +184,8 @@ fn verdicts(comparison: &Comparison) -> String {
             met(comparison.is_rate_met())
         ),
         format!(
-            "p99   {p99:.2} times the floor's, by {p99_excess_ms:.1} ms; aim {P99_RATIO_AIM} or +{P99_EXCESS_MS_AIM} ms: {}",
+            "p99   {p99:.2} times that of `{}`, by {p99_excess_ms:.1} ms; aim {P99_RATIO_AIM} or +{P99_EXCESS_MS_AIM} ms: {}",
+            peer.name(),
             met(comparison.is_p99_met())
         ),
         format!(

@@ -13,9 +13,12 @@ use crate::stage::Stage;
 pub(crate) struct Series {
     /// Drains of every consumer and fan-out.
     pub(crate) drains: Vec<Vec<Measurement>>,
-    /// Steady rates of fleet and floor.
+    /// Steady rates of fleet and floors.
     pub(crate) lives: Vec<Vec<Measurement>>,
 }
+
+/// Who is measured at a steady rate.
+const LIVE: [Consumer; 3] = [Consumer::Bellhop, Consumer::Floor, Consumer::FloorWithLog];
 
 /// Who is measured at which fan-out.
 fn drained() -> Vec<(Consumer, usize)> {
@@ -46,7 +49,7 @@ pub(crate) async fn run(stage: &mut Stage, conditions: &Conditions) -> Result<Se
             tell(pair, "drain", &measured);
             drains.push(measured);
         }
-        for consumer in in_turn(vec![Consumer::Bellhop, Consumer::Floor], pair) {
+        for consumer in in_turn(LIVE.to_vec(), pair) {
             run += 2;
             let measured = live(stage, conditions, run, consumer);
             let measured = measured.await.with_context(|| format!("live by {}", consumer.name()))?;

@@ -64,6 +64,19 @@ fn beyond_that_a_delivery_is_put_off_until_its_turn() {
     assert!(bench.filled().is_empty(), "{:?}", bench.filled());
 }
 
+/// Each message in hand is good for two requests, not for as many as there are webhooks.
+#[test]
+fn an_event_for_many_webhooks_opens_no_more_sockets_than_its_lane_has() {
+    let mut bench = Bench::with_places(1, 1);
+    let webhooks = [(); 5].map(|()| slow_webhook(&bench));
+    publish(&bench, 1);
+    let hands = bench.take_all(LaneKind::Fresh);
+    assert_eq!(bench.calls().len(), 2);
+    bench.finish_all(&hands);
+    assert_eq!(bench.calls().len(), webhooks.len());
+    assert_eq!(bench.with(|state| state.now), 3 * SECOND);
+}
+
 /// The fleet found it: an event all of whose deliveries were put off never came to be in the log.
 #[test]
 fn the_log_knows_an_event_once_whose_delivery_was_put_off() {
