@@ -3,9 +3,12 @@
 //! Once a request's first byte is out, what came of it must not be forgotten: the result stays in memory and its
 //! publish is tried again until it is stored, while no lane takes anything new.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bellhop_broker::{Outgoing, PublishError};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::ports::Ports;
@@ -14,9 +17,20 @@ use crate::ports::Ports;
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How often a queue that refuses is asked again before another one is: with doubling pauses, for three seconds. A queue
+/// that has lost its leader refuses until it has another.
+const ASKED_AGAIN_MAX: u32 = 6;
+
+/// How long a queue that went on refusing counts as full, so that nobody waits for it in vain.
+const FULL_FOR: Duration = Duration::from_secs(30);
+
 /// Whether lanes may take; shut while a result is kept that the broker did not take at once.
 #[derive(Debug, Clone)]
-pub struct Gate(watch::Sender<usize>);
+pub struct Gate {
+    kept: watch::Sender<usize>,
+    /// By routing key, until when a queue counts as full; no more entries than there are queues.
+    full: Arc<Mutex<BTreeMap<String, OffsetDateTime>>>,
+}
 
 /// What became of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +46,7 @@ struct Shut<'a>(&'a Gate);
 
 impl Default for Gate {
     fn default() -> Self {
-        Self(watch::Sender::new(0))
+        Self { kept: watch::Sender::new(0), full: Arc::default() }
     }
 }
 
@@ -42,7 +56,7 @@ impl Gate {
         if self.kept() == 0 {
             return;
         }
-        let mut kept = self.0.subscribe();
+        let mut kept = self.kept.subscribe();
         // The sender is ours, so waiting cannot fail.
         let _ = kept.wait_for(|kept| *kept == 0).await;
     }
@@ -50,18 +64,30 @@ impl Gate {
     /// How many results are kept now.
     #[must_use]
     pub fn kept(&self) -> usize {
-        *self.0.borrow()
+        *self.kept.borrow()
+    }
+
+    fn is_full(&self, queue: &str, now: OffsetDateTime) -> bool {
+        self.full().get(queue).is_some_and(|until| now < *until)
+    }
+
+    fn note_full(&self, queue: &str, now: OffsetDateTime) {
+        self.full().insert(queue.to_owned(), now + FULL_FOR);
+    }
+
+    fn full(&self) -> MutexGuard<'_, BTreeMap<String, OffsetDateTime>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shut(&self) -> Shut<'_> {
-        self.0.send_modify(|kept| *kept += 1);
+        self.kept.send_modify(|kept| *kept += 1);
         Shut(self)
     }
 }
 
 impl Drop for Shut<'_> {
     fn drop(&mut self) {
-        self.0.0.send_modify(|kept| *kept -= 1);
+        self.0.kept.send_modify(|kept| *kept -= 1);
     }
 }
 
@@ -115,18 +141,22 @@ pub(crate) async fn keep<P: Ports>(
     let mut shut = None;
     let mut pause = PAUSE_MIN;
     let mut chosen = 0;
-    let mut is_first_refusal = true;
+    let mut asked_again = 0;
     loop {
         let message = &alternatives[chosen];
         let Err(error) = ports.publish(message.clone()).await else { return Kept::Stored };
         shut.get_or_insert_with(|| gate.shut());
         let (exchange, key) = (&message.exchange, &message.routing_key);
         tracing::warn!(%error, exchange, key, "a result is not stored yet; trying again");
-        // A queue that has just lost its leader refuses once, too, and need not cost a longer wait.
         let is_refused = matches!(error, PublishError::Refused | PublishError::Unroutable);
-        let is_full = is_refused && !std::mem::take(&mut is_first_refusal);
+        let is_full = is_refused && (asked_again == ASKED_AGAIN_MAX || gate.is_full(key, ports.now()));
         if is_full {
+            gate.note_full(key, ports.now());
             chosen = (chosen + 1) % alternatives.len();
+            asked_again = 0;
+            pause = if chosen == 0 { PAUSE_MAX } else { PAUSE_MIN };
+        } else if is_refused {
+            asked_again += 1;
         }
         // Another queue may take it at once. When none did, or the broker does not answer, it needs time.
         if chosen == 0 || !is_full {

@@ -26,14 +26,26 @@ fn a_rung_that_refuses_is_replaced_by_the_next_longer_one() {
     }
 }
 
-/// A queue that has just lost its leader refuses what comes first.
+/// A queue that has lost its leader refuses until it has another.
 #[test]
-fn a_rung_that_refuses_once_is_asked_again() {
+fn a_rung_that_refuses_for_two_seconds_is_asked_until_it_takes() {
     let mut bench = Bench::new();
     bench.webhook([FAILED]);
-    bench.with(|state| state.broker.fates.push_back(Fate::Refused));
+    refuse(&bench, &["30s"], Duration::ZERO..Duration::from_secs(2));
     assert_eq!(bench.deliver(), Settlement::Acknowledge);
     assert_eq!(bench.filled(), ["bellhop.live.wait.30s"]);
+}
+
+#[test]
+fn a_rung_that_is_known_to_be_full_is_not_waited_for() {
+    let mut bench = Bench::new();
+    bench.webhook([FAILED, FAILED]);
+    refuse(&bench, &["30s"], ALWAYS);
+    bench.deliver();
+    let before = bench.with(|state| state.now);
+    assert_eq!(bench.deliver(), Settlement::Acknowledge);
+    assert_eq!(bench.with(|state| state.now), before);
+    assert_eq!(bench.filled(), ["bellhop.live.wait.2m"; 2]);
 }
 
 #[test]
