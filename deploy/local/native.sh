@@ -198,12 +198,21 @@ refuse_taken_ports() {
     local port purpose variable holder
     while read -r port purpose; do
         [[ $purpose != epmd ]] || ! running_pid epmd >/dev/null || continue
-        port_is_open "$port" || continue
+        port_stays_open "$port" || continue
         variable=BELLHOP_STACK_$(tr '[:lower:]' '[:upper:]' <<<"$purpose")_PORT
         holder=$(ss -Hltnp "sport = :$port" 2>/dev/null | grep -o '"[^"]*",pid=[0-9]*' | head -n 1) || true
         die "port $port, which $1 needs, is already taken by ${holder:-a process of another user}." \
             "Stop that, or choose another port: $variable=$((port + 100)) make up"
     done < <("${1}_ports")
+}
+
+# A server that was killed a moment ago may leave its port open for another.
+port_stays_open() {
+    local _
+    for _ in {1..20}; do
+        port_is_open "$1" || return 1
+        sleep 0.1
+    done
 }
 
 port_is_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
