@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env build demo run test bench crash check clean cargo
+.PHONY: help up down status env build demo run test bench crash faults check clean cargo
 
 stack := deploy/local/stack
 
@@ -39,17 +39,26 @@ test: cargo ## Run every test, against throwaway servers that the tests start th
 	@tests/tools/install
 	cargo test --locked --workspace
 
-bench: cargo ## Measure a worker beside the smallest consumer that can exist (5 min after the release build).
-#> On a quiet machine; it needs no make up. Figures go to target/bench/throughput.json; make bench PAIRS=1 is a look.
+bench: cargo ## Measure a worker beside the smallest consumer that can exist, then the API (6 min after the release build).
+#> On a quiet machine; it needs no make up. Figures go to target/bench/throughput.json and api.json; make bench PAIRS=1
+#> is a look. The API's part: CALLERS=64 for more callers at once.
 	@BELLHOP_STACK_ENGINE=native $(stack) install
-	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench
+	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench --bin bellhop-bench-api
 	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench
+	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench-api
 
-crash: cargo ## Kill, pause and starve workers and servers under load; tell what was lost and repeated (5 min after the build).
+crash: cargo ## Kill, pause and starve workers and servers under load; tell what was lost and repeated (7 min after the build).
 #> It needs no make up. Figures go to target/bench/crash.json; make crash ROWS=worker-killed,redis-flushed is a part.
 	@BELLHOP_STACK_ENGINE=native $(stack) install
 	cargo build --locked --workspace
 	@$${CARGO_TARGET_DIR:-target}/debug/bellhop-crash
+
+faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (20 min after the release build).
+#> On a quiet machine; it needs no make up. Figures go to target/bench/isolation.json. make faults ROWS=mixed,burst is a
+#> part, SECONDS=10 RATE=300 a look, EVENTS=100000 the whole of each burst (10 min more); bellhop-faults --help has all.
+	@BELLHOP_STACK_ENGINE=native $(stack) install
+	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-faults
+	@$${CARGO_TARGET_DIR:-target}/release/bellhop-faults
 
 check: cargo ## Check format, lints, documentation, shell scripts and the tree's own rules (first time: minutes).
 #> Formatting is mended by cargo fmt; the rest says file and line.

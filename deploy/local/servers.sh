@@ -27,7 +27,8 @@ rabbitmq_prepare() {
     # Erlang's shared secret: it refuses a file that others may read.
     [[ -s $home/.erlang.cookie ]] || rabbitmq_cookie >"$home/.erlang.cookie"
     chmod 400 -- "$home/.erlang.cookie"
-    echo '[rabbitmq_management,rabbitmq_prometheus].' >"$home/enabled_plugins"
+    # The last one spreads events over several shards; with one shard nothing uses it.
+    echo '[rabbitmq_management,rabbitmq_prometheus,rabbitmq_consistent_hash_exchange].' >"$home/enabled_plugins"
     rabbitmq_configuration >"$home/rabbitmq.conf"
 }
 

@@ -5,7 +5,9 @@ mod message;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, BasicRejectOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};
 use lapin::types::FieldTable;
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, PublisherConfirm};
@@ -114,6 +116,24 @@ impl Amqp {
             Ok(Some(std::mem::take(&mut *lock(&taken))))
         };
         eventually(format!("an answer of `{queue}`"), look).await
+    }
+
+    /// Takes the first message of a queue and gives it back, until the broker hands it out no more.
+    ///
+    /// * returns how often that was.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub async fn wear_out(&self, queue: &str) -> Result<usize> {
+        let channel = self.connection.create_channel().await?;
+        let mut times = 0;
+        while let Some(message) = channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
+            // What is rejected counts on every version; of `basic.nack` only some count.
+            message.delivery.acker.reject(BasicRejectOptions { requeue: true }).await?;
+            times += 1;
+        }
+        channel.close(200, "done".into()).await?;
+        Ok(times)
     }
 
     /// Waits until so many consume from a queue.

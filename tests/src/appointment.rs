@@ -21,6 +21,9 @@ pub const PATIENT_EXPANDED: &str = r#"{"data":{"id":"apt_0JtGSvLh2oKx3fWcYq","up
 /// The body for a webhook that expands all three.
 pub const EXPANDED: &str = r#"{"data":{"id":"apt_0JtGSvLh2oKx3fWcYq","updatedAt":"2024-02-06T17:20:59.871Z","status":"scheduled","patient":{"id":"p_2uYyYVbT1rQ7mLk9Za","firstName":"Zoë","phoneNumber":"+447700900123","nhsNumber":"9990000018"},"task":{"id":"tsk_LMHYyxJ9TNehdKhcaz","name":"Venepuncture","durationMinutes":20},"window":{"id":"win_7cPz0sQe5bXn4RtYuI","startAt":"2024-02-08T09:00:00.000Z"},"practitioner":{"id":"pr_Edzpwwr2f1idMFpfBb5"},"organisationId":"org_7eUZfyQq3xxxXXXxJlf","cancellation":null,"metadata":{"campaign":"späti ☂ \u2028 \"quoted\" \/"},"data":{"sys":112.50,"big":12345678901234567890,"exp":1E+2}}}"#;
 
+/// The body for a webhook that wants the id alone.
+pub const ID_ONLY: &str = r#"{"data":{"id":"apt_0JtGSvLh2oKx3fWcYq"}}"#;
+
 /// An appointment of a megabyte, far more than an event may have.
 #[must_use]
 pub fn oversized() -> String {

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::context::Context;
 
+pub mod api;
 pub mod cancelling;
 pub mod cluster;
 pub mod command_line;
@@ -13,6 +14,7 @@ pub mod configuration;
 pub mod crashes;
 pub mod delivery;
 pub mod doctor;
+pub mod event_types;
 pub mod failures;
 pub mod faults;
 pub mod isolation;
@@ -21,14 +23,20 @@ pub mod listening;
 pub mod logging;
 pub mod modes;
 pub mod outages;
+pub mod parked;
 pub mod parking;
 pub mod privacy;
 pub mod producing;
 pub mod publishing;
 pub mod recording;
+pub mod recovery;
+pub mod requested_events;
 pub mod retries;
+pub mod shards;
 pub mod shutdown;
 pub mod store;
+pub mod test_events;
+pub mod walkthrough;
 
 /// One claim about the fleet.
 #[derive(Debug)]
@@ -81,6 +89,13 @@ cases! {
     outages::refusals::a_missing_rung_is_stepped_over,
     outages::policies::the_shipped_policy_keeps_a_hostile_one_away,
     isolation::bad_webhooks_cost_the_others_nothing,
+    shards::their_number_changes_under_load_and_each_event_is_delivered_once,
+    shards::a_change_that_is_killed_halfway_costs_nothing_and_is_completed_by_the_next,
+    shards::a_burst_on_one_shard_leaves_the_others_their_places,
+    shards::without_the_plugin_one_shard_works_and_several_say_what_is_missing,
+    shards::the_events_of_an_organisation_share_a_shard,
+    isolation::slow_webhooks_go_by_a_lane_of_their_own,
+    isolation::a_worker_that_stops_repeats_nothing_of_the_slow_lane,
     shutdown::a_worker_that_is_told_to_stop_under_load_loses_and_repeats_nothing,
     shutdown::a_request_under_way_is_finished_before_the_worker_ends,
     producing::a_broker_that_takes_nothing_says_why,
@@ -89,6 +104,31 @@ cases! {
     cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,
+    api::changes::every_change_reaches_every_worker_within_5_s,
+    api::secrets::requests_are_signed_with_both_secrets_until_the_overlap_ends,
+    api::secrets::a_secret_is_shown_to_who_asks_and_that_is_on_record,
+    api::matrix::every_route_opens_to_whom_it_should_and_to_nobody_else,
+    api::webhooks::a_webhook_lives_from_its_registration_to_its_deletion,
+    api::webhooks::a_change_for_an_older_version_is_refused,
+    api::webhooks::duplicates_and_one_webhook_too_many_are_refused,
+    api::webhooks::every_wrong_field_is_named,
+    api::webhooks::a_created_webhook_is_delivered_to,
+    api::idempotency::the_same_creation_twice_is_made_once_and_answered_alike,
+    api::idempotency::many_at_once_make_one,
+    api::lists::pages_show_everything_once_while_more_is_added,
+    api::lists::made_up_cursors_show_nothing,
+    api::copies::a_copy_takes_a_key_of_each_mode_and_a_url_of_its_own,
+    api::hostile::hostile_requests_are_refused_and_told_why,
+    api::hostile::who_asks_too_often_waits_and_the_others_do_not,
+    api::hostile::a_caller_who_is_slow_costs_the_others_nothing,
+    api::keys::a_key_lives_from_its_making_to_its_revocation,
+    api::keys::keys_survive_a_rotation_of_the_sealing_key,
+    api::keys::a_lost_or_wrong_sealing_key_is_told_at_the_start,
+    api::keys::a_sign_in_opens_once_and_for_its_time,
+    api::audit::who_did_what_is_on_record_with_the_change,
+    api::audit::only_trusted_proxies_say_where_a_request_comes_from,
+    api::serving::a_drain_finishes_the_requests_under_way,
+    api::serving::without_postgres_callers_are_told_to_come_again,
     recording::recorders_that_share_and_are_killed_lose_and_repeat_nothing,
     recording::without_postgres_delivery_goes_on_and_the_tables_catch_up,
     recording::what_is_told_again_changes_nothing,
@@ -100,7 +140,27 @@ cases! {
     recording::flaws::a_record_from_the_future_is_parked,
     recording::listing::deliveries_are_found_by_what_they_are,
     recording::listing::a_payload_is_shown_only_when_asked_for,
+    recording::failing::only_what_failed_for_days_is_disabled_and_can_be_enabled,
+    recording::failing::a_log_that_is_behind_disables_nobody,
+    recording::failing::workers_hear_of_a_webhook_that_is_disabled_as_failing,
+    recording::failing::no_webhook_is_disabled_when_the_operator_wants_none,
     recording::expiry::what_is_too_old_goes_and_nothing_else,
+    recovery::jobs::a_recovery_whose_recorder_is_killed_owes_each_delivery_once,
+    recovery::jobs::a_recovery_waits_while_the_due_lane_is_full,
+    recovery::jobs::a_recovery_that_is_cancelled_owes_no_more,
+    recovery::jobs::a_recovery_fails_when_its_webhook_goes,
+    recovery::jobs::a_dry_run_counts_and_begins_nothing,
+    recovery::an_exhausted_delivery_is_made_again_as_another_series,
+    recovery::a_series_under_way_is_not_begun_beside_unless_forced,
+    recovery::two_who_ask_at_once_get_one_series,
+    recovery::a_series_published_twice_is_sent_once,
+    recovery::what_cannot_be_sent_again_is_refused_with_the_reason,
+    recovery::expunging::what_is_expunged_is_gone_and_stays_gone,
+    parked::what_is_parked_is_shown_and_put_back,
+    parked::what_the_broker_parked_is_put_back_as_it_was,
+    parked::what_cannot_go_back_stays,
+    parked::only_what_was_counted_is_thrown_away,
+    parked::messages_of_the_log_are_told_by_their_reason,
     logging::the_log_agrees_with_the_receivers_request_by_request,
     retries::a_failing_endpoint_sees_three_attempts_and_no_more,
     retries::one_failing_endpoint_does_not_make_others_see_an_event_again,
@@ -110,11 +170,25 @@ cases! {
     failures::an_endpoint_nobody_listens_at_exhausts_its_attempts,
     failures::an_endpoint_nobody_vouches_for_is_sent_nothing,
     failures::a_forbidden_address_is_never_connected_to,
+    failures::networks_that_strangers_may_reach_are_told_loudly,
     delivery::a_published_event_is_delivered_once_signed_and_collapsed,
     delivery::a_request_carries_the_headers_of_the_contract_and_no_others,
+    delivery::a_webhook_that_wants_the_id_alone_gets_nothing_else,
+    delivery::who_wants_the_id_alone_can_expand_nothing,
     delivery::each_webhook_gets_what_it_expands_and_nothing_else,
     delivery::a_webhook_gets_the_event_types_it_asked_for_and_no_others,
     delivery::a_type_nobody_has_heard_of_is_delivered_to_who_asked_for_it,
+    walkthrough::a_new_user_sees_a_test_event_arrive_by_curl_alone,
+    test_events::a_test_event_reaches_one_webhook_signed_marked_and_logged,
+    test_events::an_event_that_happened_is_not_marked,
+    test_events::a_test_event_that_cannot_be_sent_is_refused,
+    event_types::event_types_are_told_with_when_they_fire_and_a_sample,
+    requested_events::without_a_broker_only_publishing_waits_and_says_until_when,
+    requested_events::without_redis_events_are_published_all_the_same,
+    requested_events::an_event_that_is_posted_is_delivered_like_one_that_was_published,
+    requested_events::the_same_event_again_is_accepted_and_published_once,
+    requested_events::what_is_wrong_with_an_event_is_told_by_field,
+    requested_events::live_events_are_published_by_administrators_alone,
     languages::the_published_python_library_verifies_every_delivery,
     languages::the_published_node_library_verifies_every_delivery,
     languages::an_event_published_from_python_is_delivered,
@@ -139,6 +213,7 @@ cases! {
     configuration::a_misspelt_variable_is_refused_with_the_right_one,
     configuration::a_misspelt_key_is_refused_with_the_right_one,
     configuration::all_problems_are_told_at_once,
+    configuration::an_event_type_is_added_by_a_file,
     store::a_registered_webhook_is_resolved_ready_to_sign_and_only_in_its_mode,
     store::a_disabled_webhook_keeps_its_first_reason_until_it_is_enabled,
     store::duplicates_and_one_webhook_too_many_are_refused,

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
+use bellhop_store::{SealingKeys, ServerUrl, Store, StoreOptions};
+
 use crate::amqp::Amqp;
+use crate::api::Api;
 use crate::cluster::Cluster;
 use crate::fleet::Fleet;
 use crate::operator::Operator;
@@ -246,6 +249,14 @@ impl Site {
         Worker::launch(program, self.context.logs()).await
     }
 
+    /// Starts another command that serves probes and drains, and waits until it answers them, ready or not.
+    ///
+    /// # Errors
+    /// When it ends before that.
+    pub async fn launch_as(&self, program: &Program, command: &str) -> Result<Worker> {
+        Worker::launch_command(program, command, self.context.logs()).await
+    }
+
     /// Starts a recorder and waits until it is ready.
     ///
     /// # Errors
@@ -262,6 +273,34 @@ impl Site {
         let recorder = Worker::launch_command(program, "recorder", self.context.logs()).await?;
         recorder.await_ready().await?;
         Ok(recorder)
+    }
+
+    /// Starts the API and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn api(&self) -> Result<Api> {
+        self.api_as(self.operator.program()).await
+    }
+
+    /// Starts the API with another environment and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn api_as(&self, program: &Program) -> Result<Api> {
+        Api::start(program, self.context.logs()).await
+    }
+
+    /// A store of our own where the site's processes have theirs.
+    ///
+    /// # Errors
+    /// When an address is wrong.
+    pub fn store(&self) -> Result<Store> {
+        let keys = SealingKeys::parse(&self.place.addresses().sealing_key)?;
+        let (postgres, redis) = (self.place.postgres_url(), self.place.redis_url());
+        let mut options = StoreOptions::new(ServerUrl::new(postgres), ServerUrl::new(redis), keys);
+        options.redis.key_prefix = self.place.environment()["BELLHOP_REDIS_KEY_PREFIX"].clone();
+        Ok(Store::open(&options)?)
     }
 
     /// A connection of our own to the place's virtual host.

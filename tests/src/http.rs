@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -16,13 +16,15 @@ use tokio::time::timeout;
 use url::Url;
 
 /// One deadline over connect, request and answer. Creating a virtual host on a busy broker takes seconds.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a server answered.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The body; every server asked here answers in UTF-8.
     pub body: String,
 }
@@ -41,36 +43,63 @@ pub async fn get(url: &str) -> Result<Response> {
 /// * `body`: JSON, or empty.
 ///
 /// # Errors
-/// When no answer was had within 30 s; any status is an answer.
+/// When no answer was had within a minute; any status is an answer.
 pub async fn call(method: Method, url: &str, body: String) -> Result<Response> {
     let parsed = Url::parse(url).context("parse the URL")?;
-    let what = format!("{method} {}", parsed.path());
-    timeout(CALL_TIMEOUT, exchange(method, &parsed, body))
+    let authorization = parsed.password().map(|password| basic(parsed.username(), password));
+    ask(method, &parsed, body, authorization).await
+}
+
+/// The same with a header `Authorization` of this value.
+///
+/// # Errors
+/// When no answer was had within a minute; any status is an answer.
+pub async fn call_as(method: Method, url: &str, body: String, authorization: &str) -> Result<Response> {
+    let parsed = Url::parse(url).context("parse the URL")?;
+    ask(method, &parsed, body, Some(authorization.to_owned())).await
+}
+
+async fn ask(method: Method, url: &Url, body: String, authorization: Option<String>) -> Result<Response> {
+    let what = format!("{method} {}", url.path());
+    timeout(CALL_TIMEOUT, exchange(method, url, body, authorization))
         .await
         .with_context(|| format!("no answer within {CALL_TIMEOUT:?}: {what}"))?
         .with_context(|| what)
 }
 
-async fn exchange(method: Method, url: &Url, body: String) -> Result<Response> {
+async fn exchange(
+    method: Method,
+    url: &Url,
+    body: String,
+    authorization: Option<String>,
+) -> Result<Response> {
+    let request = Request::builder().method(method).uri(url.path()).header(CONTENT_TYPE, "application/json");
+    let request = match authorization {
+        Some(authorization) => request.header(AUTHORIZATION, authorization),
+        None => request,
+    };
+    let (head, body) = send(url, request.body(Full::new(Bytes::from(body)))?).await?.into_parts();
+    let body = String::from_utf8(body.to_vec())?;
+    Ok(Response { status: head.status.as_u16(), headers: head.headers, body })
+}
+
+/// Sends a request over a connection of its own and reads the whole answer.
+///
+/// * `url`: `http` with host and port; where to connect.
+/// * `request`: its target is a path; the header `Host` is added.
+///
+/// # Errors
+/// When no answer was had.
+pub async fn send(url: &Url, mut request: Request<Full<Bytes>>) -> Result<hyper::Response<Bytes>> {
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         bail!("the URL has no host or port");
     };
     let stream = TcpStream::connect((host, port)).await.context("connect")?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder()
-        .method(method)
-        .uri(url.path())
-        .header(HOST, format!("{host}:{port}"))
-        .header(CONTENT_TYPE, "application/json");
-    let request = match url.password() {
-        Some(password) => request.header(AUTHORIZATION, basic(url.username(), password)),
-        None => request,
-    };
+    request.headers_mut().insert(HOST, format!("{host}:{port}").parse()?);
     let talk = async {
-        let response = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await?.to_bytes();
-        anyhow::Ok(Response { status, body: String::from_utf8(body.to_vec())? })
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        anyhow::Ok(hyper::Response::from_parts(head, body.collect().await?.to_bytes()))
     };
     let mut talk = std::pin::pin!(talk);
     tokio::select! {

@@ -3,6 +3,7 @@
 //! `fleet` runs the `cases`. Each case gets a `context`, from it a site of its own, and there registers webhooks,
 //! publishes events, starts and kills workers, and looks at what its receivers received.
 
+pub mod caller;
 pub mod cases;
 pub mod context;
 pub mod fleet;
@@ -17,6 +18,7 @@ pub mod program;
 pub mod worker;
 
 pub mod amqp;
+pub mod api;
 pub mod foreign;
 pub mod http;
 pub mod receiver;
@@ -29,6 +31,7 @@ pub mod queues;
 
 pub mod choice;
 pub mod machine;
+pub mod measuring;
 
 pub mod patience;
 pub mod tree;

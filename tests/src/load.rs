@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::account::{Account, load};
 use crate::context::{Context, Site};
 use crate::receiver::{Answer, Gate, Receiver};
+use crate::worker::Worker;
 
 /// Two endpoints that take everything at once, and one that takes half of it at the second attempt and half at the
 /// third, so that waits and claims are part of every load.
@@ -72,6 +73,15 @@ impl Load {
     /// When nothing happens any more before that.
     pub async fn await_end(&self) -> Result<()> {
         self.await_share((1, 1)).await
+    }
+
+    /// Stops the last worker, and insists that nothing is owed any more, nothing lost, and nothing repeated beyond faults.
+    ///
+    /// # Errors
+    /// With the first delivery that was treated otherwise.
+    pub async fn ensure_settled(&self, site: &Site, last: Worker, faults: usize) -> Result<()> {
+        site.ensure_nothing_owed(last).await?;
+        self.ensure_account(faults).map(drop)
     }
 
     /// Insists that nothing is lost, and that each delivery was repeated at most once per fault.

@@ -26,6 +26,8 @@ pub struct Registration<'a> {
     pub event_types: &'a [&'a str],
     /// Which objects are sent whole.
     pub expanded: &'a [&'a str],
+    /// `full` or `id-only`.
+    pub payload: &'a str,
 }
 
 /// A registered webhook.
@@ -41,7 +43,7 @@ impl<'a> Registration<'a> {
     /// A webhook in Test Mode that wants `appointment.scheduled` and expands nothing.
     #[must_use]
     pub fn test(url: &'a str) -> Self {
-        Self { mode: "test", url, event_types: &[SCHEDULED], expanded: &[] }
+        Self { mode: "test", url, event_types: &[SCHEDULED], expanded: &[], payload: "full" }
     }
 }
 
@@ -81,12 +83,12 @@ impl Operator {
     /// # Errors
     /// With the program's own words.
     pub async fn register(&self, registration: &Registration<'_>) -> Result<Webhook> {
-        let Registration { mode, url, event_types, expanded } = registration;
+        let Registration { mode, url, event_types, expanded, payload } = registration;
         let mut arguments =
             vec!["webhook", "add", "--mode", mode, "--organisation", ORGANISATION, "--url", url];
         arguments.extend(event_types.iter().flat_map(|event_type| ["--event", event_type]));
         arguments.extend(expanded.iter().flat_map(|object| ["--expand", object]));
-        arguments.extend(["--output", "json"]);
+        arguments.extend(["--payload", payload, "--output", "json"]);
         let printed = self.program.run(&arguments).await?.succeeded().context("bellhop webhook add")?.stdout;
         serde_json::from_str(&printed).with_context(|| format!("`webhook add` prints no webhook: {printed}"))
     }
@@ -109,6 +111,40 @@ impl Operator {
         let printed = self.program.run(&arguments).await?.succeeded().context("bellhop webhook show")?.stdout;
         ensure!(!printed.contains(&webhook.secret), "`webhook show` repeats the secret");
         serde_json::from_str(&printed).context("`webhook show` prints JSON")
+    }
+
+    /// What `bellhop deliveries show` prints about the latest delivery to a webhook; nothing while none is on record.
+    ///
+    /// # Errors
+    /// With the program's own words.
+    pub async fn latest_delivery(&self, webhook: &str) -> Result<Option<serde_json::Value>> {
+        let list = ["deliveries", "list", "--webhook", webhook, "--limit", "1", "--output", "json"];
+        let listed = self.print_json(&list).await?;
+        let Some(id) = listed["deliveries"][0]["id"].as_str() else { return Ok(None) };
+        self.print_json(&["deliveries", "show", id, "--output", "json"]).await.map(Some)
+    }
+
+    async fn print_json(&self, arguments: &[&str]) -> Result<serde_json::Value> {
+        let printed = self.program.run(arguments).await?.succeeded()?.stdout;
+        serde_json::from_str(&printed).with_context(|| format!("{arguments:?} prints JSON, not {printed}"))
+    }
+
+    /// Makes a key for the API.
+    ///
+    /// # Errors
+    /// With the program's own words.
+    pub async fn create_key(&self, mode: &str, role: &str) -> Result<String> {
+        self.create_key_of(ORGANISATION, mode, role).await
+    }
+
+    /// The same for another organisation.
+    ///
+    /// # Errors
+    /// With the program's own words.
+    pub async fn create_key_of(&self, organisation: &str, mode: &str, role: &str) -> Result<String> {
+        let create = ["key", "create", "--mode", mode, "--organisation", organisation, "--role", role];
+        let made = self.print_json(&[&create[..], &["--output", "json"]].concat()).await?;
+        made["key"].as_str().map(ToOwned::to_owned).context("`key create` prints the key")
     }
 
     /// Publishes [`APPOINTMENT`] as `appointment.scheduled` in Test Mode.

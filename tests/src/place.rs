@@ -147,6 +147,18 @@ impl Place {
         Ok(())
     }
 
+    /// Asks RabbitMQ's management something.
+    ///
+    /// * `path`: below `/api/`.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn ask(&self, path: &str) -> Result<serde_json::Value> {
+        let response = http::get(&format!("{}/api/{path}", self.addresses.management)).await?;
+        ensure!(response.status == 200, "{path}: {} {}", response.status, response.body);
+        Ok(serde_json::from_str(&response.body)?)
+    }
+
     /// Gives queues a policy.
     ///
     /// * `pattern`: of the queues' names.

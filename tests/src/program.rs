@@ -1,6 +1,7 @@
 //! The program under test: built once, then run with an environment that is given whole.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -42,7 +43,11 @@ pub struct Finished {
 /// With the compiler's own words.
 pub async fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    for name in of_this_package() {
+        command.env_remove(name);
+    }
+    let output = command
         // All targets of all packages, as `cargo test --workspace` builds them: any other selection has other features,
         // and would build every dependency once more.
         .args(["build", "--quiet", "--workspace", "--all-targets", "--message-format=json"])
@@ -57,6 +62,19 @@ pub async fn build() -> Result<PathBuf> {
     executable(&printed).context("cargo names no executable")
 }
 
+/// The variables by which cargo tells a test about its own package.
+///
+/// Some dependencies' build scripts depend on variables of these names. If they saw them here and not in the shell that
+/// tests are started from, each build would think the other's stale, and build those dependencies, and all that use them,
+/// once more.
+fn of_this_package() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    })
+}
+
 impl Program {
     /// A program that has this environment and no other.
     #[must_use]
@@ -69,6 +87,12 @@ impl Program {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// A variable of the environment.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
     }
 
     /// The same without one variable.

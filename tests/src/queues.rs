@@ -31,7 +31,7 @@ pub fn owed(waits: &str) -> Vec<String> {
         .into_iter()
         .flat_map(|mode| {
             let waiting = rungs.iter().map(move |rung| format!("bellhop.{mode}.wait.{rung}"));
-            let others = ["events.0", "due"].map(|queue| format!("bellhop.{mode}.{queue}"));
+            let others = ["events.0", "slow", "due"].map(|queue| format!("bellhop.{mode}.{queue}"));
             others.into_iter().chain(waiting)
         })
         .collect()

@@ -26,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::answer::{Answer, Gate};
 pub use self::request::Request;
-use self::tls::{Identity, make_identity};
+pub use self::tls::{Identity, make_identity};
 
 use crate::patience::PATIENCE;
 

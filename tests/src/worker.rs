@@ -121,8 +121,8 @@ impl Worker {
             line = logs.await_line(LISTENING) => line?,
             ended = child.wait() => bail!("the worker ended: {}", ended?),
         };
-        let address = field(&line, "address").context("the line names no address")?;
-        Ok(Self { child, logs, probes_url: format!("http://{address}") })
+        let probes_url = probes_url(&line).context("the line names no address")?;
+        Ok(Self { child, logs, probes_url })
     }
 
     /// Waits until `/readyz` answers 200.
@@ -216,8 +216,15 @@ impl Worker {
     }
 }
 
+/// Where a process answers probes, if its log tells already.
+#[must_use]
+pub fn probes_url(log: &str) -> Option<String> {
+    let line = log.lines().find(|line| line.contains(LISTENING))?;
+    field(line, "address").map(|address| format!("http://{address}"))
+}
+
 /// A field of a JSON log line, wherever the format puts it.
-fn field(line: &str, name: &str) -> Option<String> {
+pub(crate) fn field(line: &str, name: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let value = line.get(name).or_else(|| line.get("fields")?.get(name))?;
     value.as_str().map(ToOwned::to_owned)

@@ -4,14 +4,18 @@
 //! needs and does not find it names itself.
 
 mod adapters;
+mod event_types;
 mod management;
 pub(crate) use management::ManagementAddress;
 mod recording;
+mod serving;
 mod work;
 
 use std::path::Path;
 
+use bellhop_api::ApiOptions;
 use bellhop_broker::BrokerAddress;
+use bellhop_model::Catalogue;
 use bellhop_producer::ProducerOptions;
 use bellhop_recorder::RecorderOptions;
 use bellhop_runtime::config::{ConfigError, Settings};
@@ -49,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerOptions,
     pub(crate) recorder: RecorderOptions,
     pub(crate) producer: ProducerOptions,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) api: ApiOptions,
     pub(crate) logs: LogConfig,
     pub(crate) probes: ProbeConfig,
     pub(crate) shutdown: ShutdownConfig,
@@ -85,18 +91,34 @@ impl Config {
     }
 
     fn read(settings: &mut Settings, needs: Needs) -> Self {
-        let broker = adapters::read_broker(settings, matches!(needs, Needs::Broker | Needs::Everything));
+        let (broker, shards) =
+            adapters::read_broker(settings, matches!(needs, Needs::Broker | Needs::Everything));
         let management = management::read_management(settings);
         let store = adapters::read_store(settings, matches!(needs, Needs::Store | Needs::Everything));
         let sender = adapters::read_sender(settings);
         let ladder = work::read_ladder(settings);
-        let worker = work::read_worker(settings, ladder);
+        let worker = work::read_worker(settings, ladder, shards);
         let recorder = recording::read_recorder(settings);
         let producer = work::read_producer(settings);
+        let catalogue = event_types::read_catalogue(settings);
+        let api = serving::read_api(settings, &sender.allowed, catalogue.clone());
         let logs = LogConfig::read(settings);
         let probes = ProbeConfig::read(settings);
         let shutdown = ShutdownConfig::read(settings);
         work::check_deadlines(settings, &sender, shutdown);
-        Self { broker, management, store, sender, worker, recorder, producer, logs, probes, shutdown }
+        Self {
+            broker,
+            management,
+            store,
+            sender,
+            worker,
+            recorder,
+            producer,
+            catalogue,
+            api,
+            logs,
+            probes,
+            shutdown,
+        }
     }
 }

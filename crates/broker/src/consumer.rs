@@ -28,6 +28,8 @@ pub struct Consumer {
     stopping: CancellationToken,
     attached: Option<Attached>,
     backoff: Backoff,
+    /// Whether it was told that attaching fails, until it succeeds.
+    is_failure_told: bool,
 }
 
 /// A message and the right to settle it.
@@ -66,6 +68,7 @@ impl Consumer {
             stopping,
             attached: None,
             backoff: Backoff::default(),
+            is_failure_told: false,
         }
     }
 
@@ -132,12 +135,18 @@ impl Consumer {
         match tokio::time::timeout(CONNECT_TIMEOUT, consuming).await {
             Ok(Ok((channel, deliveries))) => {
                 self.backoff = Backoff::default();
+                if std::mem::take(&mut self.is_failure_told) {
+                    tracing::info!(queue = %self.queue, "the queue is consumed now");
+                }
                 let (settler, settlements) = mpsc::unbounded_channel();
                 let settling = tokio::spawn(settle_all(settlements, Arc::clone(&self.stats)));
                 self.attached = Some(Attached { session, channel, deliveries, settler, settling });
             }
             Ok(Err(error)) => {
-                tracing::warn!(%error, queue = %self.queue, "cannot consume; trying again (does `bellhop topology` need to run?)");
+                // A queue of a number of shards that is yet to come may be missing for long.
+                if !std::mem::replace(&mut self.is_failure_told, true) {
+                    tracing::warn!(%error, queue = %self.queue, "cannot consume; trying again (does `bellhop topology` need to run?)");
+                }
                 tokio::time::sleep(self.backoff.next()).await;
             }
             Err(_) => session.ended.cancel(),
@@ -151,7 +160,7 @@ impl Consumer {
 /// forgets them when it is closed: their messages would be offered again, and sent again. A `basic.get` is applied by
 /// the queue after everything sent before it. When the first one is answered, what was under way has been applied and
 /// what was kept back is sent; when the second is answered, that has been applied, too.
-async fn flush(channel: &Channel, queue: &str) {
+pub(crate) async fn flush(channel: &Channel, queue: &str) {
     for _ in 0..2 {
         let getting = channel.basic_get(queue.into(), BasicGetOptions::default());
         let got = tokio::time::timeout(CLOSE_TIMEOUT, getting).await;

@@ -1,12 +1,13 @@
 //! Declaring the topology on a broker, idempotently.
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ErrorKind, ExchangeKind};
 
 use crate::link::Declarer;
-use crate::topology::{ExchangeType, QueueSpec, Topology};
+use crate::names::ORGANISATION_HEADER;
+use crate::topology::{BindingSpec, Destination, ExchangeSpec, ExchangeType, QueueSpec, Topology};
 
 /// What a declaration made sure of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,16 @@ pub enum DeclareError {
         /// The exchange or queue.
         name: String,
     },
+    /// The broker cannot hash.
+    #[error(
+        "the broker has no exchange type `{kind}`, which `{name}` needs: run `rabbitmq-plugins enable \
+         rabbitmq_consistent_hash_exchange` on every node, or set `[amqp] shards` to 1",
+        kind = ExchangeType::ConsistentHash.as_str()
+    )]
+    MissingPlugin {
+        /// The exchange.
+        name: String,
+    },
     /// The connection failed meanwhile.
     #[error("failed to declare `{name}`")]
     Connection {
@@ -50,34 +61,17 @@ pub enum DeclareError {
 }
 
 impl Topology {
-    /// Declares everything through a supervised connection, waiting for it to be up.
+    /// Declares everything through a supervised connection, waiting for it to be up; but not how events reach the
+    /// queues, which [`Topology::spread_events`] does: no worker that starts with an old configuration may change that.
     ///
     /// * `declarer`: of the link whose user declares; after a refusal only a channel is lost.
     ///
     /// # Errors
     /// [`DeclareError`]; what was declared before it stays declared, and declaring again is harmless.
     pub async fn declare(&self, declarer: &Declarer) -> Result<Declared, DeclareError> {
-        let session = declarer.session().await;
-        let opened = session.connection.create_channel().await;
-        let channel = opened.map_err(|error| judge("a channel", error))?;
-        self.declare_on(&channel).await
-    }
-
-    async fn declare_on(&self, channel: &Channel) -> Result<Declared, DeclareError> {
+        let channel = open_channel(declarer).await?;
         for exchange in &self.exchanges {
-            let kind = match exchange.kind {
-                ExchangeType::Topic => ExchangeKind::Topic,
-                ExchangeType::Direct => ExchangeKind::Direct,
-                ExchangeType::Fanout => ExchangeKind::Fanout,
-            };
-            let mut arguments = FieldTable::default();
-            if let Some(alternate) = exchange.alternate {
-                arguments.insert("alternate-exchange".into(), text(alternate));
-            }
-            let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-            let declared =
-                channel.exchange_declare(exchange.name.as_str().into(), kind, options, arguments).await;
-            declared.map_err(|error| judge(&exchange.name, error))?;
+            declare_exchange(&channel, exchange).await?;
         }
         for queue in &self.queues {
             let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -85,20 +79,56 @@ impl Topology {
             declared.map_err(|error| judge(&queue.name, error))?;
         }
         for binding in &self.bindings {
-            let (queue, exchange) = (binding.queue.as_str(), binding.exchange.as_str());
-            let bound = channel
-                .queue_bind(
-                    queue.into(),
-                    exchange.into(),
-                    binding.key.as_str().into(),
-                    QueueBindOptions::default(),
-                    FieldTable::default(),
-                )
-                .await;
-            bound.map_err(|error| judge(queue, error))?;
+            bind(&channel, binding).await?;
         }
         Ok(Declared { exchanges: self.exchanges.len(), queues: self.queues.len() })
     }
+}
+
+pub(crate) async fn open_channel(declarer: &Declarer) -> Result<Channel, DeclareError> {
+    let session = declarer.session().await;
+    let opened = session.connection.create_channel().await;
+    opened.map_err(|error| judge("a channel", error))
+}
+
+/// Declares one exchange.
+pub(crate) async fn declare_exchange(channel: &Channel, exchange: &ExchangeSpec) -> Result<(), DeclareError> {
+    let kind = match exchange.kind {
+        ExchangeType::Topic => ExchangeKind::Topic,
+        ExchangeType::Direct => ExchangeKind::Direct,
+        ExchangeType::Fanout => ExchangeKind::Fanout,
+        ExchangeType::ConsistentHash => ExchangeKind::Custom(exchange.kind.as_str().to_owned()),
+    };
+    let mut arguments = FieldTable::default();
+    if let Some(alternate) = &exchange.alternate {
+        arguments.insert("alternate-exchange".into(), text(alternate));
+    }
+    if exchange.kind == ExchangeType::ConsistentHash {
+        arguments.insert("hash-header".into(), text(ORGANISATION_HEADER));
+    }
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let declared = channel.exchange_declare(exchange.name.as_str().into(), kind, options, arguments).await;
+    declared.map_err(|error| match judge(&exchange.name, error) {
+        DeclareError::Connection { name, source } if is_unknown_type(&source) => {
+            DeclareError::MissingPlugin { name }
+        }
+        other => other,
+    })
+}
+
+/// Makes one binding.
+pub(crate) async fn bind(channel: &Channel, binding: &BindingSpec) -> Result<(), DeclareError> {
+    let BindingSpec { exchange, destination, kind, key } = binding;
+    let (to, from, key) = (destination.as_str().into(), exchange.as_str().into(), key.as_str().into());
+    let bound = match kind {
+        Destination::Queue => {
+            channel.queue_bind(to, from, key, QueueBindOptions::default(), FieldTable::default()).await
+        }
+        Destination::Exchange => {
+            channel.exchange_bind(to, from, key, ExchangeBindOptions::default(), FieldTable::default()).await
+        }
+    };
+    bound.map_err(|error| judge(destination, error))
 }
 
 /// The arguments that say what a queue means.
@@ -127,7 +157,7 @@ fn whole(value: u128) -> AMQPValue {
     AMQPValue::LongLongInt(i64::try_from(value).expect("sizes and waits of the topology fit"))
 }
 
-fn judge(name: &str, error: lapin::Error) -> DeclareError {
+pub(crate) fn judge(name: &str, error: lapin::Error) -> DeclareError {
     let name = name.to_owned();
     if let ErrorKind::ProtocolError(reply) = error.kind() {
         match reply.kind() {
@@ -139,4 +169,10 @@ fn judge(name: &str, error: lapin::Error) -> DeclareError {
         }
     }
     DeclareError::Connection { name, source: error }
+}
+
+/// Whether the broker ended the connection because it knows no such type of exchange.
+fn is_unknown_type(error: &lapin::Error) -> bool {
+    let ErrorKind::ProtocolError(reply) = error.kind() else { return false };
+    matches!(reply.kind(), AMQPErrorKind::Hard(AMQPHardError::COMMANDINVALID))
 }

@@ -1,36 +1,42 @@
 //! Looking at what a broker has, and what it should have, without changing anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ErrorKind, ExchangeKind};
 
 use crate::declare;
 use crate::link::Declarer;
-use crate::topology::{ExchangeType, QueueSpec, Topology};
+use crate::names::ORGANISATION_HEADER;
+use crate::topology::{BindingSpec, Destination, ExchangeType, QueueSpec, Topology};
 
 /// An exchange that must exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpectedExchange<'t> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedExchange {
     /// Its name.
-    pub name: &'t str,
-    /// `topic`, `direct` or `fanout`.
+    pub name: String,
+    /// `topic`, `direct`, `fanout` or `x-consistent-hash`.
     pub kind: &'static str,
     /// Where it sends what it cannot route.
-    pub alternate: Option<&'static str>,
+    pub alternate: Option<String>,
+    /// The header whose value it hashes.
+    pub hash_header: Option<&'static str>,
 }
 
 /// A binding that must exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpectedBinding<'t> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedBinding {
     /// From which exchange.
-    pub exchange: &'t str,
-    /// To which queue.
-    pub queue: &'t str,
+    pub exchange: String,
+    /// To which queue or exchange.
+    pub destination: String,
+    /// Whether that is a queue or an exchange.
+    pub kind: Destination,
     /// For which routing keys.
-    pub key: &'t str,
+    pub key: String,
 }
 
 /// The value of a queue's argument.
@@ -51,6 +57,8 @@ pub struct Inspection {
     pub missing_queues: Vec<String>,
     /// Messages ready in each queue that exists. Zero may also mean that its leader did not answer in time.
     pub ready_messages: BTreeMap<String, u32>,
+    /// Queues that exist and that nobody consumes.
+    pub unconsumed_queues: BTreeSet<String>,
 }
 
 /// Why a broker could not be looked at.
@@ -66,25 +74,26 @@ pub struct InspectError {
 
 impl Topology {
     /// The exchanges that must exist.
-    pub fn exchanges(&self) -> impl Iterator<Item = ExpectedExchange<'_>> {
-        self.exchanges.iter().map(|exchange| ExpectedExchange {
-            name: &exchange.name,
-            kind: match exchange.kind {
-                ExchangeType::Topic => "topic",
-                ExchangeType::Direct => "direct",
-                ExchangeType::Fanout => "fanout",
-            },
+    pub fn exchanges(&self) -> impl Iterator<Item = ExpectedExchange> {
+        let between = self.ways.iter().flat_map(|way| way.exchanges());
+        self.exchanges.iter().cloned().chain(between).map(|exchange| ExpectedExchange {
+            name: exchange.name,
+            kind: exchange.kind.as_str(),
             alternate: exchange.alternate,
+            hash_header: (exchange.kind == ExchangeType::ConsistentHash).then_some(ORGANISATION_HEADER),
         })
     }
 
     /// The bindings that must exist.
-    pub fn bindings(&self) -> impl Iterator<Item = ExpectedBinding<'_>> {
-        self.bindings.iter().map(|binding| ExpectedBinding {
-            exchange: &binding.exchange,
-            queue: &binding.queue,
-            key: &binding.key,
-        })
+    pub fn bindings(&self) -> impl Iterator<Item = ExpectedBinding> {
+        let between = self.ways.iter().flat_map(|way| way.bindings());
+        self.bindings.iter().cloned().chain(between).map(expected)
+    }
+
+    /// The bindings that may exist while the number of shards is being changed, or with another number. Those that
+    /// [`Topology::bindings`] does not have may store an event twice, or where no worker looks.
+    pub fn bindings_of_other_numbers(&self) -> impl Iterator<Item = ExpectedBinding> {
+        self.ways.iter().flat_map(|way| way.possible_bindings()).map(expected)
     }
 
     /// Asks the broker which exchanges and queues exist. That needs no permission on them.
@@ -94,24 +103,46 @@ impl Topology {
     /// # Errors
     /// [`InspectError`] when the connection failed meanwhile.
     pub async fn inspect(&self, declarer: &Declarer) -> Result<Inspection, InspectError> {
-        let mut asker = Asker { declarer, channel: None };
+        let mut asker = Asker::new(declarer);
         let mut found = Inspection::default();
-        for exchange in &self.exchanges {
-            let is_there = asker.has_exchange(&exchange.name).await;
-            if !is_there.map_err(|source| InspectError { name: exchange.name.clone(), source })? {
-                found.missing_exchanges.push(exchange.name.clone());
+        for ExpectedExchange { name, .. } in self.exchanges() {
+            let is_there = asker.has_exchange(&name).await;
+            if !is_there.map_err(|source| InspectError { name: name.clone(), source })? {
+                found.missing_exchanges.push(name);
             }
         }
         for queue in &self.queues {
-            let ready = asker.ready_messages(&queue.name).await;
-            match ready.map_err(|source| InspectError { name: queue.name.clone(), source })? {
-                Some(ready) => {
+            let counted = asker.counts(&queue.name).await;
+            match counted.map_err(|source| InspectError { name: queue.name.clone(), source })? {
+                Some((ready, consumers)) => {
                     found.ready_messages.insert(queue.name.clone(), ready);
+                    if consumers == 0 {
+                        found.unconsumed_queues.insert(queue.name.clone());
+                    }
                 }
                 None => found.missing_queues.push(queue.name.clone()),
             }
         }
         Ok(found)
+    }
+}
+
+impl Declarer {
+    /// Asks how many messages are ready in a queue. That needs no permission on it.
+    ///
+    /// * returns `None` when there is no such queue. Zero may also mean that its leader did not answer in time.
+    ///
+    /// # Errors
+    /// [`InspectError`] when the connection failed meanwhile.
+    pub async fn ready_messages(&self, queue: &str) -> Result<Option<u32>, InspectError> {
+        let mut asker = Asker::new(self);
+        let counted = asker.counts(queue).await;
+        if let Some(channel) = asker.channel.take() {
+            // Whatever comes of it, the answer is there; the session takes the channel with it at the latest.
+            let _ = channel.close(REPLY_SUCCESS, "asked".into()).await;
+        }
+        let counted = counted.map_err(|source| InspectError { name: queue.to_owned(), source })?;
+        Ok(counted.map(|(ready, _)| ready))
     }
 }
 
@@ -125,13 +156,17 @@ impl QueueSpec {
 }
 
 /// Asks one thing after the other. The broker closes the channel of each question that it answers with "no".
-struct Asker<'d> {
+pub(crate) struct Asker<'d> {
     declarer: &'d Declarer,
     channel: Option<Channel>,
 }
 
-impl Asker<'_> {
-    async fn has_exchange(&mut self, name: &str) -> Result<bool, lapin::Error> {
+impl<'d> Asker<'d> {
+    pub(crate) const fn new(declarer: &'d Declarer) -> Self {
+        Self { declarer, channel: None }
+    }
+
+    pub(crate) async fn has_exchange(&mut self, name: &str) -> Result<bool, lapin::Error> {
         let channel = self.channel().await?;
         let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
         // A passive declaration compares neither type nor arguments.
@@ -140,7 +175,8 @@ impl Asker<'_> {
         Ok(found(asked.await)?.map(|()| self.channel = Some(channel)).is_some())
     }
 
-    async fn ready_messages(&mut self, name: &str) -> Result<Option<u32>, lapin::Error> {
+    /// Messages ready in a queue, and how many consume it; `None` when there is no such queue.
+    pub(crate) async fn counts(&mut self, name: &str) -> Result<Option<(u32, u32)>, lapin::Error> {
         let channel = self.channel().await?;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let asked = channel.queue_declare(name.into(), options, FieldTable::default());
@@ -148,7 +184,7 @@ impl Asker<'_> {
         if queue.is_some() {
             self.channel = Some(channel);
         }
-        Ok(queue.map(|queue| queue.message_count()))
+        Ok(queue.map(|queue| (queue.message_count(), queue.consumer_count())))
     }
 
     async fn channel(&mut self) -> Result<Channel, lapin::Error> {
@@ -174,6 +210,11 @@ fn found<T>(answer: Result<T, lapin::Error>) -> Result<Option<T>, lapin::Error> 
     }
 }
 
+fn expected(binding: BindingSpec) -> ExpectedBinding {
+    let BindingSpec { exchange, destination, kind, key } = binding;
+    ExpectedBinding { exchange, destination, kind, key }
+}
+
 fn argument(value: &AMQPValue) -> Argument {
     match value {
         AMQPValue::LongString(text) => Argument::Text(text.to_string()),
@@ -187,10 +228,11 @@ mod tests {
     use bellhop_model::Ladder;
 
     use super::*;
+    use crate::Shards;
 
     #[test]
     fn every_queue_says_what_it_means_in_its_arguments() {
-        let topology = Topology::new(&Ladder::default());
+        let topology = Topology::new(&Ladder::default(), Shards::ONE);
         for queue in topology.queues() {
             let arguments = queue.arguments();
             let text = |name: &str| match arguments.get(name) {

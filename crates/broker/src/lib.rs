@@ -13,16 +13,25 @@ mod address;
 pub use address::{AddressError, BrokerAddress};
 
 mod topology;
-pub use topology::{QueueSpec, Topology};
+pub use topology::{Destination, QueueSpec, Topology};
+
+mod shards;
+pub use shards::Shards;
 
 mod declare;
 pub use declare::{DeclareError, Declared};
+
+mod spread;
+pub use spread::{LeftOver, Spread};
 
 mod inspect;
 pub use inspect::{Argument, ExpectedBinding, ExpectedExchange, InspectError, Inspection};
 
 mod message;
 pub use message::{Incoming, Outgoing};
+
+mod owed;
+pub use owed::{Owed, UnreadableOwed};
 
 mod link;
 pub use link::{ConnectError, Declarer, Link, LinkState};
@@ -32,6 +41,9 @@ pub use publisher::{PublishError, Publisher};
 
 mod consumer;
 pub use consumer::{Consumer, Delivery};
+
+mod parking;
+pub use parking::{Origin, Parked, Parking, ParkingError};
 
 mod receipt;
 pub use receipt::Receipt;

@@ -36,3 +36,7 @@ pub(crate) const PUBLISH_QUEUE_MAX: usize = 1024;
 
 /// Most settlements written to the socket together.
 pub(crate) const SETTLE_BATCH_MAX: usize = 256;
+
+/// How long a change of the number of shards waits for events that are being routed. A broker routes within
+/// microseconds; this leaves room for one that is overloaded.
+pub(crate) const SETTLE_PAUSE: Duration = Duration::from_millis(500);

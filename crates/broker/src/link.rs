@@ -39,6 +39,18 @@ pub enum LinkState {
     Blocked,
 }
 
+impl LinkState {
+    /// Why nothing can be taken, for an operator to read; `None` while there is a session.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Up | Self::Blocked => None,
+            Self::Down(Some(error)) => Some(error.to_string()),
+            Self::Down(None) => Some("not connected yet".to_owned()),
+        }
+    }
+}
+
 /// Why a session could not be built. The texts say what to do and hold no password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {

@@ -20,6 +20,30 @@ pub const REASON_HEADER: &str = "bellhop-reason";
 /// Header: which queue a parked message came from.
 pub const ORIGIN_HEADER: &str = "bellhop-origin";
 
+/// Header: what the message was called before it was parked.
+pub const ORIGINAL_ID_HEADER: &str = "bellhop-message-id";
+
+/// Header: the routing key the message came with before it was parked.
+pub const ORIGINAL_KEY_HEADER: &str = "bellhop-routing-key";
+
+/// Header: when a message was parked, in milliseconds since the epoch.
+pub const PARKED_AT_HEADER: &str = "bellhop-parked-at";
+
+/// Header of what is due: the webhook it is owed to; absent when nobody could tell who wants the event.
+pub const WEBHOOK_HEADER: &str = "bellhop-webhook";
+
+/// Header of what is due: which series of attempts.
+pub const SERIES_HEADER: &str = "bellhop-series";
+
+/// Header of what is due: the attempt that is owed.
+pub const ATTEMPT_HEADER: &str = "bellhop-attempt";
+
+/// Header of what is due: which copy of the attempt the message is. Of two copies one is let through.
+pub const COPY_HEADER: &str = "bellhop-copy";
+
+/// Header of what is due: since when the series is owed, in milliseconds since the epoch.
+pub const ACCEPTED_AT_HEADER: &str = "bellhop-accepted-at";
+
 /// Header of the public contract: whose event it is.
 pub const ORGANISATION_HEADER: &str = "organisation-id";
 
@@ -40,10 +64,29 @@ pub fn events_queue(mode: Mode, shard: u16) -> String {
     format!("bellhop.{mode}.events.{shard}")
 }
 
+/// The exchange that spreads a mode's events over several shards, by organisation.
+#[must_use]
+pub fn shards_exchange(mode: Mode) -> String {
+    format!("bellhop.{mode}.shards")
+}
+
+/// Where that exchange sends an event should it know no shard for it: to the first one.
+#[must_use]
+pub fn fallback_exchange(mode: Mode) -> String {
+    format!("bellhop.{mode}.shards.fallback")
+}
+
 /// The queue of deliveries whose wait is over; also its routing key on the mode's exchange is [`DUE_KEY`].
 #[must_use]
 pub fn due_queue(mode: Mode) -> String {
     format!("bellhop.{mode}.due")
+}
+
+/// The queue of first attempts at webhooks that would hold up the fresh lane; also its routing key on the mode's exchange
+/// is [`SLOW_KEY`].
+#[must_use]
+pub fn slow_queue(mode: Mode) -> String {
+    format!("bellhop.{mode}.slow")
 }
 
 /// The queue of messages nobody here can process.
@@ -60,6 +103,9 @@ pub fn wait_queue(mode: Mode, rung: Rung) -> String {
 
 /// Routing key, on a mode's exchange, of what is due.
 pub const DUE_KEY: &str = "due";
+
+/// Routing key, on a mode's exchange, of what goes by the slow lane.
+pub const SLOW_KEY: &str = "slow";
 
 /// Routing key, on a mode's exchange, of what is parked.
 pub const PARKED_KEY: &str = "parked";

@@ -63,15 +63,15 @@ pub enum PublishError {
 #[derive(Debug)]
 struct Request {
     message: Outgoing,
-    claim: Claim,
+    handover: Handover,
     result: oneshot::Sender<Result<(), PublishError>>,
 }
 
 /// Settles between a channel that takes a request and a caller that gives it up, who was first.
 #[derive(Debug, Clone, Default)]
-struct Claim(Arc<AtomicBool>);
+struct Handover(Arc<AtomicBool>);
 
-impl Claim {
+impl Handover {
     /// Whether nobody had taken it before.
     fn take(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
@@ -108,7 +108,7 @@ impl Publisher {
     /// [`PublishError`]. After [`PublishError::Unroutable`] and [`PublishError::Refused`] the message is not stored;
     /// after the others it may be, and publishing it again may store it twice.
     pub async fn publish(&self, message: Outgoing, deadline: Duration) -> Result<(), PublishError> {
-        match tokio::time::timeout(deadline, self.hand_over(message, Claim::default())).await {
+        match tokio::time::timeout(deadline, self.hand_over(message, Handover::default())).await {
             Ok(result) => result,
             Err(_) if matches!(*self.state.borrow(), LinkState::Blocked) => Err(PublishError::Blocked),
             Err(_) => Err(PublishError::TimedOut),
@@ -127,14 +127,14 @@ impl Publisher {
         message: Outgoing,
         patience: Duration,
     ) -> Result<(), PublishError> {
-        let claim = Claim::default();
-        let publishing = self.hand_over(message, claim.clone());
+        let handover = Handover::default();
+        let publishing = self.hand_over(message, handover.clone());
         tokio::pin!(publishing);
         loop {
             match tokio::time::timeout(patience, &mut publishing).await {
                 Ok(result) => return result,
                 Err(_) if matches!(*self.state.borrow(), LinkState::Blocked) => {}
-                Err(_) if claim.take() => return Err(PublishError::TimedOut),
+                Err(_) if handover.take() => return Err(PublishError::TimedOut),
                 // A channel has it, which always says what became of it.
                 Err(_) => return publishing.await,
             }
@@ -159,9 +159,9 @@ impl Publisher {
         }
     }
 
-    async fn hand_over(&self, message: Outgoing, claim: Claim) -> Result<(), PublishError> {
+    async fn hand_over(&self, message: Outgoing, handover: Handover) -> Result<(), PublishError> {
         let (result, confirmed) = oneshot::channel();
-        let request = Request { message, claim, result };
+        let request = Request { message, handover, result };
         // The lanes live as long as a publisher does.
         self.requests.send(request).await.map_err(|_| PublishError::Interrupted)?;
         confirmed.await.map_err(|_| PublishError::Interrupted)?
@@ -210,7 +210,7 @@ impl Lane {
                 return Served::LastPublisherGone;
             }
             // Whoever stopped waiting before the message was written gets it back unsent, rather than sent unseen.
-            batch.retain(|request| !request.result.is_closed() && request.claim.take());
+            batch.retain(|request| !request.result.is_closed() && request.handover.take());
             match self.publish(session, channel, &mut batch).await {
                 Fate::Alive => {}
                 Fate::ChannelClosed => return Served::ChannelClosed,

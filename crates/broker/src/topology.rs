@@ -10,9 +10,10 @@ use std::time::Duration;
 use bellhop_model::{Ladder, Mode};
 
 use crate::names::{
-    DUE_KEY, EVENTS_EXCHANGE, LOG, LOG_PARKED, PARKED_KEY, UNROUTABLE, due_queue, events_queue,
-    mode_exchange, parked_queue, wait_key, wait_queue,
+    DUE_KEY, EVENTS_EXCHANGE, LOG, LOG_PARKED, PARKED_KEY, SLOW_KEY, UNROUTABLE, due_queue, events_queue,
+    mode_exchange, parked_queue, slow_queue, wait_key, wait_queue,
 };
+use crate::shards::{Shards, Way};
 
 /// How often a message may be handed out and come back before the broker calls it poison.
 const DELIVERY_LIMIT: u32 = 100;
@@ -47,6 +48,8 @@ pub struct Topology {
     pub(crate) queues: Vec<QueueSpec>,
     /// Bindings to make.
     pub(crate) bindings: Vec<BindingSpec>,
+    /// How events reach the shards of each mode: exchanges and bindings that are changed in a certain order only.
+    pub(crate) ways: Vec<Way>,
 }
 
 /// One exchange.
@@ -54,7 +57,7 @@ pub struct Topology {
 pub(crate) struct ExchangeSpec {
     pub(crate) name: String,
     pub(crate) kind: ExchangeType,
-    pub(crate) alternate: Option<&'static str>,
+    pub(crate) alternate: Option<String>,
 }
 
 /// The exchange types in use.
@@ -63,6 +66,20 @@ pub(crate) enum ExchangeType {
     Topic,
     Direct,
     Fanout,
+    /// By the hash of the organisation. RabbitMQ has it in a plugin that comes with it.
+    ConsistentHash,
+}
+
+impl ExchangeType {
+    /// The word that RabbitMQ knows it by.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Topic => "topic",
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::ConsistentHash => "x-consistent-hash",
+        }
+    }
 }
 
 /// One queue and what it means.
@@ -83,21 +100,33 @@ pub struct QueueSpec {
 /// One binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BindingSpec {
-    pub(crate) queue: String,
     pub(crate) exchange: String,
+    pub(crate) destination: String,
+    pub(crate) kind: Destination,
     pub(crate) key: String,
+}
+
+/// What a binding leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destination {
+    /// A queue.
+    Queue,
+    /// Another exchange.
+    Exchange,
 }
 
 impl Topology {
     /// The topology of both modes.
     ///
     /// * `ladder`: one wait queue per rung and mode.
+    /// * `shards`: as many queues of fresh events per mode.
     #[must_use]
-    pub fn new(ladder: &Ladder) -> Self {
-        let mut topology = Self { exchanges: Vec::new(), queues: Vec::new(), bindings: Vec::new() };
+    pub fn new(ladder: &Ladder, shards: Shards) -> Self {
+        let ways = Mode::ALL.map(|mode| Way { mode, shards }).to_vec();
+        let mut topology = Self { exchanges: Vec::new(), queues: Vec::new(), bindings: Vec::new(), ways };
         topology.add_shared();
         for mode in Mode::ALL {
-            topology.add_mode(mode, ladder);
+            topology.add_mode(mode, ladder, shards);
         }
         topology
     }
@@ -110,7 +139,7 @@ impl Topology {
 
     fn add_shared(&mut self) {
         self.exchange(UNROUTABLE, ExchangeType::Fanout, None);
-        self.exchange(EVENTS_EXCHANGE, ExchangeType::Topic, Some(UNROUTABLE));
+        self.exchange(EVENTS_EXCHANGE, ExchangeType::Topic, Some(UNROUTABLE.to_owned()));
         self.exchange(LOG, ExchangeType::Direct, None);
         self.bind(parking(UNROUTABLE.to_owned()), UNROUTABLE, "");
         let log = QueueSpec {
@@ -124,7 +153,7 @@ impl Topology {
         self.bind(parking(LOG_PARKED.to_owned()), LOG, PARKED_KEY);
     }
 
-    fn add_mode(&mut self, mode: Mode, ladder: &Ladder) {
+    fn add_mode(&mut self, mode: Mode, ladder: &Ladder, shards: Shards) {
         let exchange = mode_exchange(mode);
         self.exchange(&exchange, ExchangeType::Direct, None);
         let poison = Some((exchange.clone(), PARKED_KEY));
@@ -135,7 +164,8 @@ impl Topology {
             time_to_live: None,
             dead_letter: poison.clone(),
         };
-        self.bind(working(events_queue(mode, 0)), EVENTS_EXCHANGE, &format!("{mode}.#"));
+        self.queues.extend(shards.numbers().map(|shard| working(events_queue(mode, shard))));
+        self.bind(working(slow_queue(mode)), &exchange, SLOW_KEY);
         self.bind(working(due_queue(mode)), &exchange, DUE_KEY);
         self.bind(parking(parked_queue(mode)), &exchange, PARKED_KEY);
         for &rung in ladder.rungs() {
@@ -150,14 +180,15 @@ impl Topology {
         }
     }
 
-    fn exchange(&mut self, name: &str, kind: ExchangeType, alternate: Option<&'static str>) {
+    fn exchange(&mut self, name: &str, kind: ExchangeType, alternate: Option<String>) {
         self.exchanges.push(ExchangeSpec { name: name.to_owned(), kind, alternate });
     }
 
     fn bind(&mut self, queue: QueueSpec, exchange: &str, key: &str) {
         self.bindings.push(BindingSpec {
-            queue: queue.name.clone(),
             exchange: exchange.to_owned(),
+            destination: queue.name.clone(),
+            kind: Destination::Queue,
             key: key.to_owned(),
         });
         self.queues.push(queue);
@@ -182,13 +213,19 @@ mod tests {
 
     #[test]
     fn every_name_is_declared_once_and_every_reference_is_declared() {
-        let topology = Topology::new(&Ladder::default());
+        let topology = Topology::new(&Ladder::default(), Shards::new(3).expect("a few"));
         let queues: BTreeSet<&str> = topology.queues.iter().map(|queue| queue.name.as_str()).collect();
-        let exchanges: BTreeSet<&str> = topology.exchanges.iter().map(|e| e.name.as_str()).collect();
+        let exchanges: Vec<_> = topology.exchanges().collect();
+        let exchanges: BTreeSet<&str> = exchanges.iter().map(|exchange| exchange.name.as_str()).collect();
         assert_eq!(queues.len(), topology.queues.len());
-        assert_eq!(exchanges.len(), topology.exchanges.len());
-        for binding in &topology.bindings {
-            assert!(queues.contains(binding.queue.as_str()) && exchanges.contains(binding.exchange.as_str()));
+        assert_eq!(exchanges.len(), topology.exchanges().count());
+        for binding in topology.bindings() {
+            let destinations = match binding.kind {
+                Destination::Queue => &queues,
+                Destination::Exchange => &exchanges,
+            };
+            let is_declared = destinations.contains(binding.destination.as_str());
+            assert!(is_declared && exchanges.contains(binding.exchange.as_str()), "{binding:?}");
         }
         for queue in &topology.queues {
             let Some((exchange, key)) = &queue.dead_letter else { continue };
@@ -199,7 +236,7 @@ mod tests {
 
     #[test]
     fn live_and_test_share_no_working_queue() {
-        let topology = Topology::new(&Ladder::default());
+        let topology = Topology::new(&Ladder::default(), Shards::ONE);
         for queue in &topology.queues {
             let Some((exchange, _)) = &queue.dead_letter else { continue };
             for (one, other) in [("live", "test"), ("test", "live")] {
@@ -211,7 +248,7 @@ mod tests {
 
     #[test]
     fn only_rungs_and_parking_expire_and_rungs_lead_back() {
-        let topology = Topology::new(&Ladder::default());
+        let topology = Topology::new(&Ladder::default(), Shards::ONE);
         for queue in &topology.queues {
             let is_rung = queue.name.contains(".wait.");
             let is_parking = queue.name.contains("parked") || queue.name == UNROUTABLE;

@@ -8,6 +8,9 @@
 //!     └──────────▶ delivered ◀──┘    └────────────────▶ cancelled ──▶ (next series)
 //! ```
 //!
+//! What was delivered may be owed again, too. A series that somebody asked for is *pending* from the moment the broker has
+//! its first attempt.
+//!
 //! Recorders share the log and workers repeat what they are not sure of, so records come late, repeated and out of
 //! order. Each record therefore has a [`Standing::rank`], and the highest wins: a later series before an earlier one;
 //! within a series *delivered*, since what an endpoint took it has, before an end, before a retry; then the later
@@ -105,6 +108,15 @@ impl DeliveryStateName {
     pub const ALL: [Self; 5] =
         [Self::Pending, Self::Retrying, Self::Exhausted, Self::Cancelled, Self::Delivered];
 
+    /// Whether nothing is owed any more.
+    #[must_use]
+    pub const fn is_ended(self) -> bool {
+        match self {
+            Self::Pending | Self::Retrying => false,
+            Self::Exhausted | Self::Cancelled | Self::Delivered => true,
+        }
+    }
+
     /// The word used in tables, listings and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -165,6 +177,20 @@ impl Standing {
             request: None,
             status: None,
             outcome: end.outcome.clone(),
+        }
+    }
+
+    /// Where a delivery stands when another series of it has begun, and none of its requests has come to an end yet.
+    #[must_use]
+    pub const fn of_series(series: Series, begun_at_us: i64) -> Self {
+        Self {
+            series,
+            state: DeliveryState::Pending,
+            attempt: None,
+            since_us: begun_at_us,
+            request: None,
+            status: None,
+            outcome: String::new(),
         }
     }
 

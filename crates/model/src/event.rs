@@ -24,6 +24,8 @@ pub struct Event {
     pub organisation: OrganisationId,
     /// When it happened, as the publisher says.
     pub occurred_at: OffsetDateTime,
+    /// Whether nothing happened: the appointment is a sample, and the endpoint is told so.
+    pub is_test: bool,
     /// The appointment.
     pub payload: Payload,
 }
@@ -110,6 +112,8 @@ struct Envelope<'a> {
     organisation: Cow<'a, str>,
     #[serde(borrow, rename = "occurredAt")]
     occurred_at: Cow<'a, str>,
+    #[serde(default, rename = "testEvent")]
+    is_test: bool,
     #[serde(borrow)]
     data: &'a RawValue,
 }
@@ -143,6 +147,7 @@ impl Event {
             organisation: envelope.organisation.parse()?,
             occurred_at: OffsetDateTime::parse(&envelope.occurred_at, &Rfc3339)
                 .map_err(|_| EventError::OccurredAt)?,
+            is_test: envelope.is_test,
             payload,
         };
         agree("`data.organisationId`", &owner, "`organisationId`", event.organisation.as_str())?;
@@ -171,6 +176,27 @@ impl Event {
             data.trim(),
         )
         .into_bytes();
+        Self::parse(&body, Some(mode), &EventLabels::default())?;
+        Ok(body)
+    }
+
+    /// Writes the body of a message for a test event: nothing happened, and `data` is a sample.
+    ///
+    /// The mark is part of the event, so that it is kept wherever the event goes: from attempt to attempt, into the log,
+    /// and into a delivery that is made again.
+    ///
+    /// # Errors
+    /// As [`Event::encode`].
+    pub fn encode_test(
+        id: &EventId,
+        event_type: &EventType,
+        mode: Mode,
+        occurred_at: OffsetDateTime,
+        data: &str,
+    ) -> Result<Vec<u8>, EventError> {
+        let mut body = Self::encode(id, event_type, mode, occurred_at, data)?;
+        body.pop();
+        body.extend_from_slice(br#","testEvent":true}"#);
         Self::parse(&body, Some(mode), &EventLabels::default())?;
         Ok(body)
     }
@@ -227,7 +253,7 @@ fn agree(label: &'static str, says: &str, other: &'static str, other_says: &str)
 
 /// Says what is wrong with an envelope without repeating any of it: serde's own text may quote a value.
 fn malformed(error: &serde_json::Error) -> EventError {
-    const MEMBERS: [&str; 6] = ["id", "type", "mode", "organisationId", "occurredAt", "data"];
+    const MEMBERS: [&str; 7] = ["id", "type", "mode", "organisationId", "occurredAt", "testEvent", "data"];
     let text = error.to_string();
     let named =
         |prefix: &str| MEMBERS.iter().find(|member| text.starts_with(&format!("{prefix} `{member}`")));

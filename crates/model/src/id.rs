@@ -145,6 +145,28 @@ text_id!(
 );
 
 text_id!(
+    /// A key of the API: `key_` and 32 hexadecimal digits. It is no secret.
+    ApiKeyId,
+    Shape {
+        kind: "key id",
+        prefix: "key_",
+        chars_max: 64,
+        expected: "`key_` followed by letters, digits, `_` or `-`",
+    }
+);
+
+text_id!(
+    /// A recovery, which owes many deliveries again: `rec_` and 32 hexadecimal digits.
+    RecoveryId,
+    Shape {
+        kind: "recovery id",
+        prefix: "rec_",
+        chars_max: 64,
+        expected: "`rec_` followed by letters, digits, `_` or `-`",
+    }
+);
+
+text_id!(
     /// Which copy of a next attempt this message is; random, so that two copies of one attempt can be told apart.
     CopyToken,
     Shape {
@@ -163,6 +185,15 @@ impl EventId {
     pub fn from_uuid(uuid: &[u8; 16]) -> Self {
         Self(format!("evt_{}", hex::encode(uuid)).into())
     }
+
+    /// Makes the id of a test event: `evt_test_` and a version 7 UUID in hexadecimal. Whoever sees it, say in a log, knows
+    /// it for one; whoever has to be sure asks the event.
+    ///
+    /// * `uuid`: 16 bytes, drawn by the caller.
+    #[must_use]
+    pub fn of_test(uuid: &[u8; 16]) -> Self {
+        Self(format!("evt_test_{}", hex::encode(uuid)).into())
+    }
 }
 
 impl WebhookId {
@@ -170,6 +201,22 @@ impl WebhookId {
     #[must_use]
     pub fn from_uuid(uuid: &[u8; 16]) -> Self {
         Self(format!("wh_{}", hex::encode(uuid)).into())
+    }
+}
+
+impl ApiKeyId {
+    /// Makes a key's id from 16 time-ordered bytes.
+    #[must_use]
+    pub fn from_uuid(uuid: &[u8; 16]) -> Self {
+        Self(format!("key_{}", hex::encode(uuid)).into())
+    }
+}
+
+impl RecoveryId {
+    /// Makes a recovery's id from 16 random or time-ordered bytes.
+    #[must_use]
+    pub fn from_uuid(uuid: &[u8; 16]) -> Self {
+        Self(format!("rec_{}", hex::encode(uuid)).into())
     }
 }
 

@@ -9,28 +9,47 @@ mod mode;
 pub use mode::{Mode, ModeError};
 
 mod id;
-pub use id::{CopyToken, DeliveryId, EventId, IdError, OrganisationId, RequestId, WebhookId};
+pub use id::{
+    ApiKeyId, CopyToken, DeliveryId, EventId, IdError, OrganisationId, RecoveryId, RequestId, WebhookId,
+};
+
+mod actor;
+pub use actor::{Actor, ActorError};
 
 mod event_type;
-pub use event_type::{EventType, EventTypeError, KNOWN_EVENT_TYPES};
+pub use event_type::{EventType, EventTypeError};
 
 mod event;
 pub use event::{Event, EventError, EventLabels};
 
+mod catalogue;
+pub use catalogue::{Catalogue, CatalogueError, KnownEventType, Sample};
+
 mod payload;
 pub use payload::{Expansion, ExpansionError, Payload, PayloadError};
+
+mod payload_level;
+pub use payload_level::{PayloadLevel, PayloadLevelError};
 
 mod endpoint_url;
 pub use endpoint_url::{EndpointUrl, EndpointUrlError};
 
 mod secret;
-pub use secret::{Secret, SecretError};
+pub use secret::{Secret, SecretError, SigningSecret};
 
 mod signature;
 pub use signature::{Signature, SignatureError, Signer, verify};
 
 mod webhook;
-pub use webhook::{DisabledReason, Subscription, UnknownReason, Webhook, WebhookStatus};
+pub use webhook::{
+    DescriptionError, DisabledReason, Subscription, Webhook, WebhookStatus, check_description,
+};
+
+mod role;
+pub use role::{Role, RoleError};
+
+mod api_key;
+pub use api_key::{ApiKey, ApiKeyError};
 
 mod attempt;
 pub use attempt::{Attempt, AttemptError, Series};
@@ -55,6 +74,9 @@ pub use record::{
 
 mod delivery_state;
 pub use delivery_state::{DeliveryState, DeliveryStateName, DeliveryStateNameError, Standing};
+
+mod failing;
+pub use failing::{ExhaustedDeliveries, FailureDecision, FailureEvidence, LogReach, judge_failures};
 
 mod hex;
 mod text;

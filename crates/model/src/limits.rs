@@ -14,11 +14,23 @@ pub const EVENT_ID_CHARS_MAX: usize = 64;
 /// Greatest length of an organisation id, in characters.
 pub const ORGANISATION_ID_CHARS_MAX: usize = 64;
 
+/// Greatest length of the name of whoever asked for something, in characters.
+pub const ACTOR_CHARS_MAX: usize = 128;
+
 /// Greatest length of an event type, in characters. It travels as part of an AMQP routing key (255 bytes).
 pub const EVENT_TYPE_CHARS_MAX: usize = 128;
 
+/// Most event types that a catalogue tells of.
+pub const CATALOGUE_TYPES_MAX: usize = 256;
+
+/// Greatest size of a sample of an event type's payload, in bytes. The rest of an event needs less than a KiB beside it.
+pub const SAMPLE_BYTES_MAX: usize = EVENT_BYTES_MAX - 1024;
+
 /// Greatest length of a webhook's URL, in bytes after normalisation.
 pub const ENDPOINT_URL_BYTES_MAX: usize = 2048;
+
+/// Greatest length of a webhook's description, in characters.
+pub const DESCRIPTION_CHARS_MAX: usize = 500;
 
 /// How much of an endpoint's answer is read, in bytes; the rest is cut off.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024;
@@ -62,3 +74,15 @@ pub const RUNG_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// It is the bound of unavailability (24 h) and both waits at their longest, with an hour to spare; a claim on an
 /// attempt must outlive it.
 pub const DELIVERY_AGE_MAX: Duration = Duration::from_secs(28 * 60 * 60);
+
+/// Fewest exhausted deliveries that show a webhook to be failing. At five days, an event a day is enough.
+pub const FAILING_DELIVERIES_MIN: u32 = 5;
+
+/// How far the delivery log may be behind what happens for a webhook to be found failing: what cleared it could still be
+/// on its way.
+pub const FAILING_LOG_LAG_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// The least and the greatest time between the two looks that find a webhook failing: enough for whatever was in hand at
+/// the first to be written, and too little for the log to have been behind and to have caught up again.
+pub const FAILING_SUSPICION_AGE: (Duration, Duration) =
+    (Duration::from_secs(5 * 60), Duration::from_secs(60 * 60));

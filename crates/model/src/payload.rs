@@ -1,34 +1,30 @@
-//! What an endpoint is sent: the appointment as published, with three objects collapsed unless expanded.
+//! What an endpoint is sent: the appointment as published, with three objects collapsed unless expanded, or its id alone.
 //!
 //! Rendering cuts and joins the published text; nothing is parsed into a tree and printed again, so order, number
 //! text, escapes, white space and fields nobody here has heard of arrive as they left.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{Not, Range};
+use std::ops::Range;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::OrganisationId;
+use crate::{OrganisationId, PayloadLevel};
 
 /// The objects that are sent as `{"id":…}` unless a webhook asks for them whole.
 const COLLAPSIBLE: [&str; 3] = ["patient", "task", "window"];
 
 /// Which objects of the payload a webhook wants whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Expansion {
     /// The patient: names, phone number, date of birth.
-    #[serde(skip_serializing_if = "Not::not")]
     pub patient: bool,
     /// The task.
-    #[serde(skip_serializing_if = "Not::not")]
     pub task: bool,
     /// The time window.
-    #[serde(skip_serializing_if = "Not::not")]
     pub window: bool,
 }
 
@@ -42,6 +38,8 @@ pub struct ExpansionError(String);
 pub struct Payload {
     text: String,
     collapsible: Vec<Collapsible>,
+    /// Where the value of the appointment's own `id` stands; absent unless it is one text.
+    id: Option<Range<usize>>,
 }
 
 /// One occurrence of a collapsible object in the text.
@@ -90,6 +88,7 @@ impl Payload {
         let members: Members<'_> = serde_json::from_str(text)
             .map_err(|e| PayloadError::NotAnObject { line: e.line(), column: e.column() })?;
         let mut organisation = None;
+        let mut ids = Vec::with_capacity(1);
         let mut collapsible = Vec::with_capacity(COLLAPSIBLE.len());
         for (name, value) in members.0 {
             if name == "organisationId" {
@@ -99,20 +98,41 @@ impl Payload {
                     return Err(PayloadError::OrganisationRepeated);
                 }
             }
+            if name == "id" {
+                ids.push(value);
+            }
             if let Some(kind) = COLLAPSIBLE.iter().position(|known| name == *known) {
                 collapsible.extend(find_id(text, kind, value)?);
             }
         }
         let organisation = organisation.ok_or(PayloadError::OrganisationMissing)?;
-        Ok((Self { text: text.to_owned(), collapsible }, organisation))
+        let id = match ids[..] {
+            [id] if is_text(id) => Some(span(text, id.get())),
+            _ => None,
+        };
+        Ok((Self { text: text.to_owned(), collapsible, id }, organisation))
     }
 
     /// Renders the body of a request: `{"data":{…}}`.
     ///
-    /// * `expansion`: which objects stay whole; the others become `{"id":…}` with the id's own text.
-    /// * returns UTF-8 JSON, at most as long as the published text and `{"data":}`.
+    /// * `level`: [`PayloadLevel::Full`] says which objects stay whole; the others become `{"id":…}` with the id's own
+    ///   text. [`PayloadLevel::IdOnly`] leaves `{"id":…}` of the appointment, with the id's own text.
+    /// * returns UTF-8 JSON, at most as long as the published text and `{"data":}`, or `{"data":{"id":null}}`.
+    ///
+    /// Who asked for the id alone is sent nothing else, whatever stands where the id should: of an appointment without
+    /// an id, with two, or with one that is no text, the id is null.
     #[must_use]
-    pub fn render(&self, expansion: Expansion) -> String {
+    pub fn render(&self, level: PayloadLevel) -> String {
+        match level {
+            PayloadLevel::Full(expansion) => self.render_full(expansion),
+            PayloadLevel::IdOnly => {
+                let id = self.id.clone().map_or("null", |id| &self.text[id]);
+                format!(r#"{{"data":{{"id":{id}}}}}"#)
+            }
+        }
+    }
+
+    fn render_full(&self, expansion: Expansion) -> String {
         let mut body = String::with_capacity(self.text.len() + r#"{"data":}"#.len());
         body.push_str(r#"{"data":"#);
         let mut copied = 0;
@@ -129,6 +149,18 @@ impl Payload {
         body.push_str(&self.text[copied..]);
         body.push('}');
         body
+    }
+
+    /// Where the value of `organisationId` stands in an appointment.
+    ///
+    /// # Errors
+    /// [`PayloadError`] when the text is no appointment.
+    pub(crate) fn find_organisation(text: &str) -> Result<Range<usize>, PayloadError> {
+        Self::parse(text)?;
+        let members: Members<'_> = serde_json::from_str(text).expect("it was read a line ago");
+        let owner = members.0.iter().find(|(name, _)| name == "organisationId");
+        let (_, value) = owner.expect("an appointment names its organisation");
+        Ok(span(text, value.get()))
     }
 
     /// The organisation named inside an appointment that is about to be published.
@@ -223,10 +255,14 @@ fn find_id(text: &str, kind: usize, value: &RawValue) -> Result<Option<Collapsib
     let members: Members<'_> = serde_json::from_str(value.get()).map_err(|_| refused())?;
     let mut ids = members.0.iter().filter(|(name, _)| name == "id").map(|(_, id)| id);
     let (Some(id), None) = (ids.next(), ids.next()) else { return Err(refused()) };
-    if !id.get().starts_with('"') {
+    if !is_text(id) {
         return Err(refused());
     }
     Ok(Some(Collapsible { kind, object: span(text, value.get()), id: span(text, id.get()) }))
+}
+
+fn is_text(value: &RawValue) -> bool {
+    value.get().starts_with('"')
 }
 
 /// Where `part`, a slice of `whole`, stands in it.

@@ -19,6 +19,15 @@ const KEY_BYTES_MAX: usize = 64;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
+/// A secret, and until when requests are signed with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// Unix seconds of the first moment that is not signed with it; `None` for the current one, which has no end.
+    pub until: Option<i64>,
+}
+
 /// Why a text is not a secret. It never repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
@@ -50,6 +59,13 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> String {
         format!("{PREFIX}{}", STANDARD.encode(&self.0))
+    }
+}
+
+impl From<Secret> for SigningSecret {
+    /// A current one.
+    fn from(secret: Secret) -> Self {
+        Self { secret, until: None }
     }
 }
 

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::{EventId, Secret};
+use crate::{EventId, Secret, SigningSecret};
 
 /// The version of the scheme that a signature begins with.
 const VERSION: &str = "v1";
@@ -20,7 +20,14 @@ pub struct Signature(String);
 /// Signs for one webhook. The keyed states are computed once, so a request costs only its own bytes.
 #[derive(Clone)]
 pub struct Signer {
-    keyed: Vec<Hmac<Sha256>>,
+    keyed: Vec<Keyed>,
+}
+
+#[derive(Clone)]
+struct Keyed {
+    mac: Hmac<Sha256>,
+    /// Unix seconds of the first moment that is not signed with it.
+    until: Option<i64>,
 }
 
 /// Why a signature was not accepted.
@@ -37,11 +44,14 @@ pub enum SignatureError {
 impl Signer {
     /// Prepares to sign with each of a webhook's secrets, the current one first.
     #[must_use]
-    pub fn new(secrets: &[Secret]) -> Self {
+    pub fn new(secrets: &[SigningSecret]) -> Self {
+        let keyed =
+            |SigningSecret { secret, until }: &SigningSecret| Keyed { mac: keyed(secret), until: *until };
         Self { keyed: secrets.iter().map(keyed).collect() }
     }
 
-    /// Signs one request.
+    /// Signs one request, with every secret that has not ended by then. That is judged here and not where secrets are
+    /// read, so that no copy of them, however old, signs for longer than it may.
     ///
     /// * `id`: the event's id, sent as `webhook-id`; it contains no dot, so the parts cannot be shifted.
     /// * `timestamp`: unix seconds of this attempt, sent as `webhook-timestamp`.
@@ -51,8 +61,9 @@ impl Signer {
         let signatures: Vec<String> = self
             .keyed
             .iter()
+            .filter(|keyed| keyed.until.is_none_or(|until| timestamp < until))
             .map(|keyed| {
-                let mac = feed(keyed.clone(), id.as_str(), timestamp, body).finalize();
+                let mac = feed(keyed.mac.clone(), id.as_str(), timestamp, body).finalize();
                 format!("{VERSION},{}", STANDARD.encode(mac.into_bytes()))
             })
             .collect();
@@ -134,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_published_vector_is_reproduced() {
-        let signature = Signer::new(&[secret()]).sign(&ID.parse().expect("valid"), TIMESTAMP, BODY);
+        let signature = Signer::new(&[secret().into()]).sign(&ID.parse().expect("valid"), TIMESTAMP, BODY);
         assert_eq!(signature.as_str(), SIGNATURE);
         assert_eq!(verify(&secret(), ID, TIMESTAMP, BODY, SIGNATURE), Ok(()));
     }
@@ -142,12 +153,26 @@ mod tests {
     #[test]
     fn during_a_rotation_either_secret_verifies() {
         let old = Secret::from_random(&[9; 32]);
-        let signature =
-            Signer::new(&[secret(), old.clone()]).sign(&ID.parse().expect("valid"), TIMESTAMP, BODY);
+        let signature = Signer::new(&[secret().into(), old.clone().into()]).sign(
+            &ID.parse().expect("valid"),
+            TIMESTAMP,
+            BODY,
+        );
         assert_eq!(signature.as_str().split(' ').count(), 2);
         for secret in [secret(), old] {
             assert_eq!(verify(&secret, ID, TIMESTAMP, BODY, signature.as_str()), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_secret_that_has_ended_signs_no_more_however_long_the_signer_lives() {
+        let old = Secret::from_random(&[9; 32]);
+        let ending = SigningSecret { secret: old.clone(), until: Some(TIMESTAMP) };
+        let signer = Signer::new(&[secret().into(), ending]);
+        let sign = |timestamp| signer.sign(&ID.parse().expect("valid"), timestamp, BODY);
+        let before = sign(TIMESTAMP - 1);
+        assert_eq!(verify(&old, ID, TIMESTAMP - 1, BODY, before.as_str()), Ok(()));
+        assert_eq!(sign(TIMESTAMP).as_str(), SIGNATURE, "the current one alone");
     }
 
     #[test]
@@ -170,7 +195,7 @@ mod tests {
         ) {
             let secret = Secret::from_random(&key);
             let event_id = id.parse().expect("matches the shape");
-            let signature = Signer::new(std::slice::from_ref(&secret)).sign(&event_id, timestamp, &body);
+            let signature = Signer::new(&[secret.clone().into()]).sign(&event_id, timestamp, &body);
             prop_assert_eq!(verify(&secret, &id, timestamp, &body, signature.as_str()), Ok(()));
             let mut other = body.clone();
             other.push(flipped);

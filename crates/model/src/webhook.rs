@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
 use time::OffsetDateTime;
 
-use crate::{EndpointUrl, EventType, Expansion, Mode, OrganisationId, Secret, WebhookId};
+use crate::limits::DESCRIPTION_CHARS_MAX;
+use crate::{EndpointUrl, EventType, Mode, OrganisationId, PayloadLevel, SigningSecret, WebhookId};
 
 /// A registered webhook, whole. The truth lies in PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,12 @@ pub struct Webhook {
     pub url: EndpointUrl,
     /// Which event types it wants; at least one.
     pub event_types: BTreeSet<EventType>,
-    /// Which objects of the payload are sent whole.
-    pub expansion: Expansion,
+    /// How much of an event it is sent.
+    pub payload: PayloadLevel,
+    /// What a person calls it; may be empty.
+    pub description: String,
+    /// When each secret that a rotation keeps alive stops to sign; empty unless a rotation is under way.
+    pub secrets_until: Vec<OffsetDateTime>,
     /// Whether deliveries are made, and why not.
     pub status: WebhookStatus,
     /// Counts the changes to it, from 1.
@@ -31,6 +35,20 @@ pub struct Webhook {
     pub created_at: OffsetDateTime,
     /// When it last changed.
     pub updated_at: OffsetDateTime,
+}
+
+/// A text that cannot be a webhook's description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a description has at most {DESCRIPTION_CHARS_MAX} characters, none of them a control character")]
+pub struct DescriptionError;
+
+/// Makes sure that a text can be a webhook's description: short, and harmless wherever it is shown.
+///
+/// # Errors
+/// [`DescriptionError`].
+pub fn check_description(text: &str) -> Result<(), DescriptionError> {
+    let is_right = text.chars().count() <= DESCRIPTION_CHARS_MAX && !text.chars().any(char::is_control);
+    if is_right { Ok(()) } else { Err(DescriptionError) }
 }
 
 /// Whether a webhook is delivered to.
@@ -49,6 +67,10 @@ pub enum DisabledReason {
     Requested,
     /// The endpoint answered `410 Gone`.
     Gone,
+    /// Every delivery was exhausted for so long that nobody seems to mind.
+    Failing,
+    /// A later version of this program knows. No version writes this.
+    Other,
 }
 
 impl DisabledReason {
@@ -58,26 +80,20 @@ impl DisabledReason {
         match self {
             Self::Requested => "requested",
             Self::Gone => "gone",
+            Self::Failing => "failing",
+            Self::Other => "other",
         }
     }
-}
 
-impl FromStr for DisabledReason {
-    type Err = UnknownReason;
-
-    fn from_str(text: &str) -> Result<Self, UnknownReason> {
-        match text {
-            "requested" => Ok(Self::Requested),
-            "gone" => Ok(Self::Gone),
-            _ => Err(UnknownReason),
-        }
+    /// Reads the word that [`DisabledReason::as_str`] gives.
+    ///
+    /// A word of a later version must not keep this one from listing the webhook, or from enabling it.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let known = [Self::Requested, Self::Gone, Self::Failing];
+        known.into_iter().find(|reason| reason.as_str() == text).unwrap_or(Self::Other)
     }
 }
-
-/// A word that no version of this program writes as a reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown reason for a disabled webhook")]
-pub struct UnknownReason;
 
 impl fmt::Display for DisabledReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,10 +110,10 @@ pub struct Subscription {
     pub url: EndpointUrl,
     /// Which event types it wants.
     pub event_types: BTreeSet<EventType>,
-    /// Which objects of the payload are sent whole.
-    pub expansion: Expansion,
+    /// How much of an event it is sent.
+    pub payload: PayloadLevel,
     /// What requests are signed with: the current secret first, then those that a rotation keeps alive.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<SigningSecret>,
 }
 
 impl Subscription {
@@ -105,5 +121,18 @@ impl Subscription {
     #[must_use]
     pub fn wants(&self, event_type: &EventType) -> bool {
         self.event_types.contains(event_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_a_later_version_is_a_reason() {
+        for reason in [DisabledReason::Requested, DisabledReason::Gone, DisabledReason::Failing] {
+            assert_eq!(DisabledReason::parse(reason.as_str()), reason);
+        }
+        assert_eq!(DisabledReason::parse("abandoned"), DisabledReason::Other);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bellhop_broker::Outgoing;
+use bellhop_broker::names::{EVENTS_EXCHANGE, ORGANISATION_HEADER};
 use bellhop_model::{Event, EventError, EventId, EventLabels, EventType, Mode, OrganisationId};
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -26,9 +28,9 @@ impl NewEvent {
     ///
     /// # Errors
     /// [`EventError`] when no worker would accept it: not JSON, too large, or without an organisation.
-    pub fn new(event_type: EventType, mode: Mode, data: &str) -> Result<Self, EventError> {
+    pub fn new(event_type: &EventType, mode: Mode, data: &str) -> Result<Self, EventError> {
         let id = EventId::from_uuid(Uuid::now_v7().as_bytes());
-        Self::with_id(id, event_type, mode, OffsetDateTime::now_utc(), data)
+        Self::with_id(&id, event_type, mode, OffsetDateTime::now_utc(), data)
     }
 
     /// Makes an event with an id and a time of the platform's own, as an outbox does.
@@ -39,15 +41,20 @@ impl NewEvent {
     /// # Errors
     /// As [`NewEvent::new`].
     pub fn with_id(
-        id: EventId,
-        event_type: EventType,
+        id: &EventId,
+        event_type: &EventType,
         mode: Mode,
         occurred_at: OffsetDateTime,
         data: &str,
     ) -> Result<Self, EventError> {
-        let body = Event::encode(&id, &event_type, mode, occurred_at, data)?;
-        let event = Event::parse(&body, Some(mode), &EventLabels::default())?;
-        Ok(Self { id, event_type, mode, organisation: event.organisation, occurred_at, body: body.into() })
+        Self::read(Event::encode(id, event_type, mode, occurred_at, data)?)
+    }
+
+    /// Takes the body of a message.
+    pub(crate) fn read(body: Vec<u8>) -> Result<Self, EventError> {
+        let Event { id, event_type, mode, organisation, occurred_at, .. } =
+            Event::parse(&body, None, &EventLabels::default())?;
+        Ok(Self { id, event_type, mode, organisation, occurred_at, body: body.into() })
     }
 
     /// The event's id.
@@ -60,6 +67,22 @@ impl NewEvent {
     #[must_use]
     pub fn organisation(&self) -> &OrganisationId {
         &self.organisation
+    }
+}
+
+impl NewEvent {
+    /// The message, as the contract has it.
+    pub(crate) fn outgoing(&self) -> Outgoing {
+        Outgoing {
+            exchange: EVENTS_EXCHANGE.to_owned(),
+            routing_key: format!("{}.{}", self.mode, self.event_type),
+            message_id: self.id.to_string(),
+            message_type: Some(self.event_type.to_string()),
+            timestamp: u64::try_from(self.occurred_at.unix_timestamp()).unwrap_or(0),
+            time_to_live: None,
+            headers: vec![(ORGANISATION_HEADER, self.organisation.to_string())],
+            body: self.body.clone(),
+        }
     }
 }
 

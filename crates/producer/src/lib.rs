@@ -5,8 +5,11 @@
 mod event;
 pub use event::NewEvent;
 
+mod test_event;
+pub use test_event::TestEvent;
+
 mod producer;
 pub use producer::{Producer, ProducerError, ProducerOptions};
 
-pub use bellhop_broker::{AddressError, BrokerAddress};
-pub use bellhop_model::{EventError, EventId, EventType, EventTypeError, Mode};
+pub use bellhop_broker::{AddressError, BrokerAddress, LinkState};
+pub use bellhop_model::{EventError, EventId, EventType, EventTypeError, Mode, WebhookId};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_broker::names::{EVENTS_EXCHANGE, ORGANISATION_HEADER};
-use bellhop_broker::{BrokerAddress, ConnectError, Link, Outgoing, PublishError, Publisher};
+use bellhop_broker::{BrokerAddress, ConnectError, Link, LinkState, Outgoing, PublishError, Publisher};
 use bellhop_model::EventId;
 use futures_util::stream::{self, Stream, StreamExt as _};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::NewEvent;
+use crate::{NewEvent, TestEvent};
 
 /// Most events that [`Producer::publish_many`] has in flight.
 const IN_FLIGHT_MAX: usize = 256;
@@ -80,14 +80,31 @@ impl Producer {
     /// [`ProducerError::Connect`] when no node takes us in, within 10 s for each; whoever starts beside the broker tries
     /// again.
     pub async fn connect(address: BrokerAddress, options: ProducerOptions) -> Result<Self, ProducerError> {
+        let producer = Self::open(address, options);
+        let connected = producer.link.connected().await;
+        match connected {
+            Ok(()) => Ok(producer),
+            Err(error) => {
+                producer.close().await;
+                Err(ProducerError::Connect(error))
+            }
+        }
+    }
+
+    /// Starts to keep a connection and returns at once. Until there is one, events wait for it, each for as long as
+    /// [`ProducerOptions::publish_timeout`] allows.
+    #[must_use]
+    pub fn open(address: BrokerAddress, options: ProducerOptions) -> Self {
         let tasks = TaskTracker::new();
         let link = Link::open(address, "bellhop producer");
-        if let Err(error) = link.connected().await {
-            link.close().await;
-            return Err(ProducerError::Connect(error));
-        }
         let publisher = Publisher::new(&link, &tasks);
-        Ok(Self { publisher, link, tasks, options })
+        Self { publisher, link, tasks, options }
+    }
+
+    /// Watches the connection.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<LinkState> {
+        self.link.watch()
     }
 
     /// Publishes one event and returns once the broker has it on disk, replicated.
@@ -98,11 +115,26 @@ impl Producer {
     /// # Errors
     /// [`ProducerError`], after [`ProducerOptions::publish_timeout`] at the latest.
     pub async fn publish(&self, event: &NewEvent) -> Result<(), ProducerError> {
+        self.publish_message(event.outgoing()).await
+    }
+
+    /// Publishes a test event and returns once the broker has it on disk, replicated.
+    ///
+    /// The user needs write permission on the exchange of the mode, `bellhop.live` or `bellhop.test`, which a platform's
+    /// own user does not.
+    ///
+    /// # Errors
+    /// As [`Producer::publish`].
+    pub async fn publish_test(&self, event: &TestEvent) -> Result<(), ProducerError> {
+        self.publish_message(event.outgoing()).await
+    }
+
+    async fn publish_message(&self, message: Outgoing) -> Result<(), ProducerError> {
         let deadline = Instant::now() + self.options.publish_timeout;
         let mut refused_until = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let error = match self.publisher.publish(outgoing(event), left).await {
+            let error = match self.publisher.publish(message.clone(), left).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -153,18 +185,5 @@ impl From<PublishError> for ProducerError {
             PublishError::Blocked => Self::Blocked,
             PublishError::Interrupted | PublishError::TimedOut => Self::TimedOut,
         }
-    }
-}
-
-fn outgoing(event: &NewEvent) -> Outgoing {
-    Outgoing {
-        exchange: EVENTS_EXCHANGE.to_owned(),
-        routing_key: format!("{}.{}", event.mode, event.event_type),
-        message_id: event.id.to_string(),
-        message_type: Some(event.event_type.to_string()),
-        timestamp: u64::try_from(event.occurred_at.unix_timestamp()).unwrap_or(0),
-        time_to_live: None,
-        headers: vec![(ORGANISATION_HEADER, event.organisation.to_string())],
-        body: event.body.clone(),
     }
 }

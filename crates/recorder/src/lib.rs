@@ -4,6 +4,8 @@
 //! their records is committed. Written twice, a record changes nothing, so any number of recorders may share the queue
 //! and any of them may be killed. What can never be written is parked with the reason; what cannot be written now waits,
 //! unacknowledged and bounded by the prefetch.
+//!
+//! A recorder also publishes what somebody asked to be delivered again: it alone has both the payloads and the broker.
 
 mod options;
 pub use options::RecorderOptions;
@@ -20,6 +22,10 @@ mod isolate;
 mod writer;
 
 mod park;
+
+mod owing;
+mod recovery;
+mod redelivery;
 
 mod upkeep;
 

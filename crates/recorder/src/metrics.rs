@@ -25,7 +25,10 @@ pub struct RecorderMetrics {
     partitions: IntGauge,
     partitions_dropped: IntCounter,
     rows_removed: IntCounter,
+    pub(crate) webhooks_disabled: IntCounter,
     pub(crate) upkeep_failures: IntCounter,
+    series: IntCounterVec,
+    pub(crate) recovery_holds: IntCounter,
 }
 
 impl RecorderMetrics {
@@ -34,11 +37,6 @@ impl RecorderMetrics {
     /// # Errors
     /// When the registry already has one of the names.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counters =
-            |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
-        let histogram = |name: &str, help: &str, buckets: &[f64]| {
-            Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
-        };
         let metrics = Self {
             messages: counters(
                 "bellhop_recorder_messages_total",
@@ -89,12 +87,24 @@ impl RecorderMetrics {
                 "bellhop_recorder_rows_removed_total",
                 "Rows of events and deliveries removed because they were too old.",
             )?,
+            webhooks_disabled: IntCounter::new(
+                "bellhop_recorder_webhooks_disabled_total",
+                "Webhooks disabled because every delivery to them was exhausted for too long.",
+            )?,
             upkeep_failures: IntCounter::new(
                 "bellhop_recorder_upkeep_failures_total",
                 "Rounds of upkeep of the delivery log that failed.",
             )?,
+            series: counters(
+                "bellhop_recorder_series_total",
+                "Series that somebody asked for: published, or withdrawn because the payload was gone.",
+                "result",
+            )?,
+            recovery_holds: IntCounter::new(
+                "bellhop_recorder_recovery_holds_total",
+                "How often a recovery waited a second, because the broker took nothing or the due lane was full.",
+            )?,
         };
-        metrics.start_at_zero();
         metrics.register_all(registry)?;
         Ok(metrics)
     }
@@ -121,6 +131,11 @@ impl RecorderMetrics {
         self.lag.set(lag);
     }
 
+    /// Counts series that somebody asked for.
+    pub(crate) fn series(&self, result: &str, count: usize) {
+        self.series.with_label_values(&[result]).inc_by(count as u64);
+    }
+
     /// Counts a round of upkeep.
     pub(crate) fn kept(&self, upkeep: &LogUpkeep) {
         self.partitions.set(i64::try_from(upkeep.partitions).unwrap_or(i64::MAX));
@@ -135,12 +150,16 @@ impl RecorderMetrics {
         for result in ["committed", "failed", "refused"] {
             self.writes.with_label_values(&[result]).reset();
         }
+        for result in ["published", "withdrawn"] {
+            self.series.with_label_values(&[result]).reset();
+        }
         for (table, _) in tables(&LogWritten::default()) {
             self.rows.with_label_values(&[table]).reset();
         }
     }
 
     fn register_all(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        self.start_at_zero();
         registry.register(Box::new(self.messages.clone()))?;
         registry.register(Box::new(self.writes.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
@@ -152,7 +171,10 @@ impl RecorderMetrics {
         registry.register(Box::new(self.partitions.clone()))?;
         registry.register(Box::new(self.partitions_dropped.clone()))?;
         registry.register(Box::new(self.rows_removed.clone()))?;
-        registry.register(Box::new(self.upkeep_failures.clone()))
+        registry.register(Box::new(self.webhooks_disabled.clone()))?;
+        registry.register(Box::new(self.upkeep_failures.clone()))?;
+        registry.register(Box::new(self.series.clone()))?;
+        registry.register(Box::new(self.recovery_holds.clone()))
     }
 }
 
@@ -165,4 +187,12 @@ fn tables(written: &LogWritten) -> [(&'static str, u64); 5] {
         ("answers", written.answers),
         ("deliveries", written.deliveries),
     ]
+}
+
+fn counters(name: &str, help: &str, label: &str) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), &[label])
+}
+
+fn histogram(name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
+    Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
 }

@@ -17,6 +17,8 @@ pub struct RecorderOptions {
     pub publish_timeout: Duration,
     /// How long what is kept. Default 30 days for payloads and answers, 90 for everything else.
     pub retention: LogRetention,
+    /// How long every delivery to a webhook may be exhausted before it is disabled; `None` for ever. Default 5 days.
+    pub disable_failing_after: Option<Duration>,
 }
 
 impl Default for RecorderOptions {
@@ -29,6 +31,7 @@ impl Default for RecorderOptions {
             linger: Duration::from_millis(20),
             publish_timeout: Duration::from_secs(15),
             retention: LogRetention { live: retention, test: retention },
+            disable_failing_after: Some(days(5)),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bellhop_broker::{BrokerAddress, Consumer, Link, LinkState, Publisher, names};
-use bellhop_runtime::health::{Condition, Health};
+use bellhop_runtime::health::Health;
 use bellhop_runtime::metrics::Metrics;
-use bellhop_store::Store;
-use tokio::sync::{mpsc, watch};
+use bellhop_store::{LeaseHolder, Store};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,6 +14,9 @@ use crate::gather::Gatherer;
 use crate::intake::Intake;
 use crate::metrics::RecorderMetrics;
 use crate::options::RecorderOptions;
+use crate::owing::Owing;
+use crate::recovery::Recoveries;
+use crate::redelivery;
 use crate::upkeep::Upkeep;
 use crate::writer::Writer;
 
@@ -51,11 +54,14 @@ impl Recorder {
         let (stopping, ended) = (CancellationToken::new(), CancellationToken::new());
         let (in_hand, background) = (TaskTracker::new(), TaskTracker::new());
         let consuming = Link::open(broker.clone(), "bellhop recorder, consuming");
-        let publishing = Link::open(broker, "bellhop recorder, parking");
-        background.spawn(watch_readiness(health.condition("broker"), consuming.watch(), ended.clone()));
+        let publishing = Link::open(broker, "bellhop recorder, publishing");
+        // Ready is who can take messages.
+        let broker = health.condition("broker");
+        background.spawn(broker.follow(consuming.watch(), LinkState::problem, ended.clone()));
         let metrics = RecorderMetrics::register(metrics.registry())?;
         let postgres = health.condition("postgres");
-        let RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, retention } = options;
+        let RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, .. } = options;
+        let RecorderOptions { retention, disable_failing_after, .. } = options;
         let intake = Intake {
             consumer: Consumer::new(&consuming, names::LOG, prefetch, stopping.clone()),
             prefetch,
@@ -63,19 +69,39 @@ impl Recorder {
             version: health.condition("version"),
             metrics: metrics.clone(),
         };
+        let publisher = Publisher::new(&publishing, &background);
+        let owing = Arc::new(Owing {
+            store: store.clone(),
+            publisher: publisher.clone(),
+            publish_timeout,
+            metrics: metrics.clone(),
+        });
+        let recoveries = Recoveries {
+            owing: Arc::clone(&owing),
+            declarer: publishing.declarer(),
+            holder: LeaseHolder::draw(),
+            stopping: stopping.clone(),
+        };
         let writer = Writer {
             store: store.clone(),
             retention,
-            publisher: Publisher::new(&publishing, &background),
+            publisher,
             publish_timeout,
             stopping: stopping.clone(),
             postgres: postgres.clone(),
             metrics: metrics.clone(),
         };
         let gatherer = Gatherer { writer: Arc::new(writer), batch_rows_max, linger };
-        let upkeep = Upkeep { store, retention, postgres, metrics };
-        let work =
-            Work { intake, gatherer, upkeep, in_hand: in_hand.clone(), background: background.clone() };
+        let upkeep = Upkeep { store, retention, disable_failing_after, postgres, metrics };
+        let work = Work {
+            intake,
+            gatherer,
+            upkeep,
+            owing,
+            recoveries,
+            in_hand: in_hand.clone(),
+            background: background.clone(),
+        };
         in_hand.spawn(work.begin(stopping.clone(), ended.clone()));
         Ok(Self { in_hand, background, consuming, publishing, stopping, ended })
     }
@@ -108,42 +134,25 @@ struct Work {
     intake: Intake,
     gatherer: Gatherer,
     upkeep: Upkeep,
+    owing: Arc<Owing>,
+    recoveries: Recoveries,
     in_hand: TaskTracker,
     background: TaskTracker,
 }
 
 impl Work {
     async fn begin(self, stopping: CancellationToken, ended: CancellationToken) {
-        let Self { intake, gatherer, upkeep, in_hand, background } = self;
+        let Self { intake, gatherer, upkeep, owing, recoveries, in_hand, background } = self;
         if stopping.run_until_cancelled(upkeep.prepare()).await.is_none() {
             return;
         }
         background.spawn(upkeep.run(ended));
+        // Both stop with the intake, and finish the page in hand.
+        in_hand.spawn(redelivery::run(owing, stopping));
+        in_hand.spawn(recoveries.run());
         // Bounded by the permits that the intake hands out.
         let (taken, gathered) = mpsc::unbounded_channel();
         in_hand.spawn(gatherer.run(gathered, in_hand.clone()));
         intake.run(taken, in_hand).await;
     }
-}
-
-/// Ready is who can take messages.
-async fn watch_readiness(
-    condition: Condition,
-    mut state: watch::Receiver<LinkState>,
-    ended: CancellationToken,
-) {
-    let watching = async {
-        loop {
-            let now = state.borrow_and_update().clone();
-            match now {
-                LinkState::Up | LinkState::Blocked => condition.set_ready(),
-                LinkState::Down(Some(error)) => condition.set_not_ready(error.to_string()),
-                LinkState::Down(None) => condition.set_not_ready("not connected yet"),
-            }
-            if state.changed().await.is_err() {
-                return;
-            }
-        }
-    };
-    ended.run_until_cancelled(watching).await;
 }

@@ -17,10 +17,11 @@ const INTERVAL_AFTER_FAILURE: Duration = Duration::from_secs(30);
 /// How soon it is looked again whether the tables are there.
 const INTERVAL_BEFORE_START: Duration = Duration::from_secs(1);
 
-/// Makes partitions ahead and removes what is too old.
+/// Makes partitions ahead, removes what is too old, and disables webhooks that fail.
 pub(crate) struct Upkeep {
     pub(crate) store: Store,
     pub(crate) retention: LogRetention,
+    pub(crate) disable_failing_after: Option<Duration>,
     pub(crate) postgres: Condition,
     pub(crate) metrics: RecorderMetrics,
 }
@@ -51,6 +52,29 @@ impl Upkeep {
     }
 
     async fn keep(&self) -> Result<(), StoreError> {
+        // Neither waits for the other to succeed.
+        let results = [self.disable_failing().await, self.keep_in_shape().await];
+        results.into_iter().collect::<Result<(), _>>().inspect_err(|_| self.metrics.upkeep_failures.inc())
+    }
+
+    /// Disables webhooks to which nothing could be delivered for too long.
+    async fn disable_failing(&self) -> Result<(), StoreError> {
+        let Some(after) = self.disable_failing_after else { return Ok(()) };
+        for failing in self.store.failing_webhooks(after).await? {
+            if self.store.disable_failing_webhook(&failing).await? {
+                self.metrics.webhooks_disabled.inc();
+                tracing::warn!(
+                    webhook.id = %failing.id,
+                    organisation.id = %failing.organisation,
+                    mode = %failing.mode,
+                    "disabled a webhook: every delivery was exhausted for as long as `recorder.disable_failing_after` says"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_in_shape(&self) -> Result<(), StoreError> {
         match self.store.keep_log(self.retention).await {
             Ok(Some(upkeep)) => {
                 tracing::info!(
@@ -64,10 +88,7 @@ impl Upkeep {
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(error) => {
-                self.metrics.upkeep_failures.inc();
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 }

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
 /// The conditions of a process; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
@@ -25,6 +28,11 @@ pub struct Condition {
 pub enum State {
     /// It holds.
     Ready,
+    /// It does not hold, and the process does most of its work without. That is told, and does not count.
+    Impaired {
+        /// Why, for an operator to read; never a secret nor a full URL.
+        reason: String,
+    },
     /// It does not hold.
     NotReady {
         /// Why, for an operator to read; never a secret nor a full URL.
@@ -89,6 +97,46 @@ impl Condition {
         }
     }
 
+    /// Reports that the condition does not hold, and that the process does most of its work without.
+    ///
+    /// * `reason`: for an operator to read; never a secret nor a full URL.
+    pub fn set_impaired(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        if self.replace(State::Impaired { reason: reason.clone() }) {
+            tracing::warn!(condition = self.name, "condition `{}` is impaired: {reason}", self.name);
+        }
+    }
+
+    /// Reports what becomes of something that changes, until told to end or until it cannot change any more.
+    ///
+    /// * `problem`: why the condition does not hold, for an operator to read; `None` when it holds.
+    pub async fn follow<T>(
+        self,
+        state: watch::Receiver<T>,
+        problem: impl Fn(&T) -> Option<String>,
+        ended: CancellationToken,
+    ) {
+        let report = |problem| match problem {
+            None => self.set_ready(),
+            Some(reason) => self.set_not_ready(reason),
+        };
+        follow(state, |state| report(problem(state)), ended).await;
+    }
+
+    /// As [`Condition::follow`], of something that the process does most of its work without.
+    pub async fn follow_impairment<T>(
+        self,
+        state: watch::Receiver<T>,
+        problem: impl Fn(&T) -> Option<String>,
+        ended: CancellationToken,
+    ) {
+        let report = |problem| match problem {
+            None => self.set_ready(),
+            Some(reason) => self.set_impaired(reason),
+        };
+        follow(state, |state| report(problem(state)), ended).await;
+    }
+
     /// Tells whether the report is news; only news is logged, so a part may report as often as it likes.
     fn replace(&self, state: State) -> bool {
         let earlier = self.health.lock().insert(self.name, state.clone());
@@ -96,11 +144,24 @@ impl Condition {
     }
 }
 
+/// Looks at something now and whenever it changes, until told to end or until it cannot change any more.
+async fn follow<T>(mut state: watch::Receiver<T>, look: impl Fn(&T), ended: CancellationToken) {
+    let following = async {
+        loop {
+            look(&state.borrow_and_update());
+            if state.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    ended.run_until_cancelled(following).await;
+}
+
 impl Readiness {
-    /// Tells whether every condition holds; without conditions, that is so.
+    /// Tells whether no condition that counts fails to hold; without conditions, that is so.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.conditions.iter().all(|(_, state)| *state == State::Ready)
+        self.conditions.iter().all(|(_, state)| !matches!(state, State::NotReady { .. }))
     }
 }
 
@@ -110,6 +171,7 @@ impl fmt::Display for Readiness {
         for (name, state) in &self.conditions {
             match state {
                 State::Ready => writeln!(formatter, "{name}: ready")?,
+                State::Impaired { reason } => writeln!(formatter, "{name}: impaired: {reason}")?,
                 State::NotReady { reason } => writeln!(formatter, "{name}: not ready: {reason}")?,
             }
         }
@@ -136,6 +198,19 @@ mod tests {
         assert!(!health.readiness().is_ready());
     }
 
+    #[tokio::test]
+    async fn a_condition_follows_what_changes_until_it_cannot_change() {
+        let health = Health::new();
+        let problems = watch::Sender::new(None);
+        let condition = health.condition("broker");
+        let state = problems.subscribe();
+        let following = tokio::spawn(condition.follow(state, Option::clone, CancellationToken::new()));
+        problems.send_replace(Some("connection lost".to_owned()));
+        drop(problems);
+        following.await.expect("it ends");
+        assert_eq!(health.readiness().to_string(), "not ready\nbroker: not ready: connection lost\n");
+    }
+
     #[test]
     fn the_report_names_each_condition_with_its_reason() {
         let health = Health::new();
@@ -144,6 +219,19 @@ mod tests {
         store.set_ready();
         let report = health.readiness().to_string();
         assert_eq!(report, "not ready\nbroker: not ready: connection lost\nstore: ready\n");
+    }
+
+    #[test]
+    fn what_a_process_does_without_is_told_and_does_not_count() {
+        let health = Health::new();
+        let (store, broker) = (health.condition("store"), health.condition("broker"));
+        store.set_ready();
+        assert!(!health.readiness().is_ready(), "nothing is known of the broker yet");
+        broker.set_impaired("connection lost");
+        assert_eq!(
+            health.readiness().to_string(),
+            "ready\nbroker: impaired: connection lost\nstore: ready\n"
+        );
     }
 
     #[test]

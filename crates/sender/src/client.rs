@@ -14,6 +14,7 @@ use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -28,7 +29,7 @@ use crate::tls::client_config;
 use crate::{SenderError, SenderOptions};
 
 /// Greatest size of an answer's head, and of what is buffered of its body at a time.
-const ANSWER_BUFFER_BYTES_MAX: usize = 32 * 1024;
+pub(crate) const ANSWER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 
 /// Makes attempts. A clone shares the connections.
 #[derive(Clone)]
@@ -48,7 +49,7 @@ pub struct Exchange {
 }
 
 /// What is known of an attempt that may be given up at any moment.
-struct Progress {
+pub(crate) struct Progress {
     started: Instant,
     head: Option<Duration>,
     headers: Vec<AnswerHeader>,
@@ -80,14 +81,17 @@ impl Sender {
     /// configuration.
     pub fn new(options: SenderOptions) -> Result<Self, SenderError> {
         options.check()?;
-        let resolver = SystemResolver::from_system().map_err(SenderError::Resolver)?;
-        let tls = client_config(&options.extra_roots).map_err(SenderError::Roots)?;
-        let connector = Connector::new(Guard {
-            resolver: Arc::new(resolver),
-            allowed: options.allowed,
-            tls: TlsConnector::from(Arc::new(tls)),
-            step_timeout: options.step_timeout,
-        });
+        let resolver = Arc::new(SystemResolver::from_system().map_err(SenderError::Resolver)?);
+        let tls = Arc::new(client_config(&options.extra_roots).map_err(SenderError::Roots)?);
+        let connector = || {
+            Connector::new(Guard {
+                resolver: Arc::<SystemResolver>::clone(&resolver),
+                allowed: options.allowed.clone(),
+                tls: TlsConnector::from(Arc::clone(&tls)),
+                step_timeout: options.step_timeout,
+                kept: Arc::new(Semaphore::new(options.kept_connections_max)),
+            })
+        };
         let pool = || {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
@@ -99,7 +103,7 @@ impl Sender {
                 .http1_ignore_invalid_headers_in_responses(true)
                 // Sent again is only what was never started, on a kept connection that proved dead.
                 .retry_canceled_requests(true)
-                .build(connector.clone())
+                .build(connector())
         };
         Ok(Self(Arc::new(Shared {
             live: pool(),
@@ -115,21 +119,42 @@ impl Sender {
     /// [`ANSWER_BYTES_MAX`](bellhop_model::limits::ANSWER_BYTES_MAX), in time. After a byte was written nothing is
     /// repeated. Dropping the future closes the connection; what the endpoint made of the request is then unknown.
     pub async fn send(&self, request: Request<'_>) -> Exchange {
-        let started = Instant::now();
-        let mut progress = Progress { started, head: None, headers: Vec::new(), body: Vec::new() };
+        let mut progress = Progress::begin();
         let attempt = timeout(self.0.request_timeout, self.0.attempt(request, &mut progress));
         let (attempt, connected_at) = observe_connecting(attempt).await;
-        let outcome = match attempt.unwrap_or(Err(Failure::TimedOut)) {
-            Ok(answer) => Outcome::Answered(answer),
-            Err(failure) => Outcome::Failed(failure),
-        };
-        let connected = connected_at.map(|at| at.duration_since(started));
-        let (body, is_body_cut) = keep_body(&progress.body);
+        progress.conclude(attempt.unwrap_or(Err(Failure::TimedOut)), connected_at)
+    }
+}
+
+impl Progress {
+    /// Nothing is known yet.
+    pub(crate) fn begin() -> Self {
+        Self { started: Instant::now(), head: None, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// Reads an answer whose head is there.
+    pub(crate) async fn read(&mut self, response: Response<Incoming>) -> Result<Answer, Failure> {
+        self.head = Some(self.started.elapsed());
+        let (head, body) = response.into_parts();
+        self.headers = keep_headers(&head.headers);
+        let answer = read_head(&head, OffsetDateTime::now_utc())?;
+        read_body(body, &mut self.body).await?;
+        Ok(answer)
+    }
+
+    /// Tells what came of the attempt.
+    pub(crate) fn conclude(
+        self,
+        attempt: Result<Answer, Failure>,
+        connected_at: Option<Instant>,
+    ) -> Exchange {
+        let connected = connected_at.map(|at| at.duration_since(self.started));
+        let (body, is_body_cut) = keep_body(&self.body);
         Exchange {
-            outcome,
-            duration: started.elapsed(),
-            phases: Phases { connected, head: progress.head },
-            answer: AnswerExcerpt { headers: progress.headers, body, is_body_cut },
+            outcome: attempt.map_or_else(Outcome::Failed, Outcome::Answered),
+            duration: self.started.elapsed(),
+            phases: Phases { connected, head: self.head },
+            answer: AnswerExcerpt { headers: self.headers, body, is_body_cut },
         }
     }
 }
@@ -155,12 +180,7 @@ impl Shared {
             Mode::Test => &self.test,
         };
         let response = until_begun(|| self.begin(pool, &request)).await.map_err(|error| error.failure)?;
-        progress.head = Some(progress.started.elapsed());
-        let (head, body) = response.into_parts();
-        progress.headers = keep_headers(&head.headers);
-        let answer = read_head(&head, OffsetDateTime::now_utc())?;
-        read_body(body, &mut progress.body).await?;
-        Ok(answer)
+        progress.read(response).await
     }
 
     async fn begin(&self, pool: &Pool, request: &Request<'_>) -> Result<Response<Incoming>, Unanswered> {

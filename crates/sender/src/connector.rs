@@ -13,6 +13,7 @@ use hyper::http::uri::Scheme;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -40,6 +41,8 @@ pub(crate) struct Guard {
     /// Greatest time of each step. It bounds a connection even when nobody waits for it any more: the client finishes
     /// connecting in the background when another connection came free first.
     pub(crate) step_timeout: Duration,
+    /// A permit for each connection that may be kept for a next request.
+    pub(crate) kept: Arc<Semaphore>,
 }
 
 /// Why there is no connection. Nothing of the request was sent.
@@ -103,7 +106,8 @@ impl Guard {
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let addresses = self.vet(host).await?;
         let wire = self.dial(&addresses, port).await?;
-        if is_https { self.encrypt(wire, host).await } else { Ok(Stream::plain(wire)) }
+        let stream = if is_https { self.encrypt(wire, host).await? } else { Stream::plain(wire) };
+        Ok(stream.kept_by(Arc::clone(&self.kept).try_acquire_owned().ok()))
     }
 
     /// Finds the addresses of a host and judges all of them: one forbidden address refuses the host, because a name

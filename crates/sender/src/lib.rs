@@ -15,6 +15,9 @@ pub use request::{PlainHttp, Request};
 mod client;
 pub use client::{Exchange, Sender};
 
+mod lent;
+pub use lent::exchange_over;
+
 mod phases;
 pub use phases::Phases;
 

@@ -28,6 +28,10 @@ pub struct SenderOptions {
     /// Idle connections kept per host and mode. Default 16; zero opens a connection for each request. Too few, and a burst
     /// for one host opens and closes connections, each worth several requests; too many keep sockets of quiet hosts.
     pub idle_connections_per_host_max: usize,
+    /// Connections kept in each mode, at whatever hosts. Default 1024; what is opened beyond is closed after its request.
+    /// Too few, and requests open connections that could have been kept; too many, and a fleet that calls many hosts runs
+    /// out of open files.
+    pub kept_connections_max: usize,
     /// The `user-agent` header. Default `Bellhop/<version>`.
     pub user_agent: HeaderValue,
     /// Certificate authorities accepted besides the public ones, see [`read_certificates`](crate::read_certificates).
@@ -62,6 +66,7 @@ impl Default for SenderOptions {
             allowed: AllowList::default(),
             idle_timeout: Duration::from_secs(4),
             idle_connections_per_host_max: 16,
+            kept_connections_max: 1024,
             user_agent: HeaderValue::from_static(concat!("Bellhop/", env!("CARGO_PKG_VERSION"))),
             extra_roots: Vec::new(),
         }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::client::TlsStream;
 
 use crate::wire::{Arrived, Wire};
@@ -17,6 +18,8 @@ use crate::wire::{Arrived, Wire};
 pub(crate) struct Stream {
     layer: Layer,
     asked: Asked,
+    /// The right to be kept for a next request.
+    kept: Option<OwnedSemaphorePermit>,
 }
 
 enum Layer {
@@ -44,11 +47,16 @@ pub(crate) enum Unwritten {
 
 impl Stream {
     pub(crate) const fn plain(wire: Wire) -> Self {
-        Self { layer: Layer::Plain(wire), asked: Asked::Nothing }
+        Self { layer: Layer::Plain(wire), asked: Asked::Nothing, kept: None }
     }
 
     pub(crate) fn encrypted(stream: TlsStream<Wire>) -> Self {
-        Self { layer: Layer::Encrypted(Box::new(stream)), asked: Asked::Nothing }
+        Self { layer: Layer::Encrypted(Box::new(stream)), asked: Asked::Nothing, kept: None }
+    }
+
+    /// * `right`: to be kept for a next request; without it the connection is closed after its first.
+    pub(crate) fn kept_by(self, right: Option<OwnedSemaphorePermit>) -> Self {
+        Self { kept: right, ..self }
     }
 
     #[cfg(test)]
@@ -164,7 +172,11 @@ impl AsyncWrite for Stream {
 impl Connection for Stream {
     fn connected(&self) -> Connected {
         // Nothing that the client would copy into every response.
-        Connected::new()
+        let connected = Connected::new();
+        if self.kept.is_none() {
+            connected.poison();
+        }
+        connected
     }
 }
 

@@ -4,6 +4,7 @@ use bellhop_model::WebhookId;
 use deadpool_postgres::Object;
 use deadpool_redis::Connection;
 
+use crate::access::verify_one_key_per_sealing_key;
 use crate::postgres::Fault;
 use crate::scope::Scope;
 use crate::seal::Place;
@@ -32,7 +33,7 @@ impl Store {
         self.inner.cached.redis().run(ping).await
     }
 
-    /// Opens one stored secret per key in use, so that a missing or wrong key shows at start-up and not in a delivery.
+    /// Opens one stored secret per key in use and recognises one API key per key, so that a missing or wrong key shows at start-up and not in a delivery.
     ///
     /// # Errors
     /// [`StoreError::SealingKeyUnknown`] or [`StoreError::SealingKeyWrong`], otherwise PostgreSQL's.
@@ -49,6 +50,8 @@ impl Store {
         for (scope, webhook, sealed) in &sealed {
             self.inner.sealing.open(Place::Secret(scope, webhook), sealed)?;
         }
-        Ok(())
+        let keys =
+            async |client: &mut Object| verify_one_key_per_sealing_key(&*client, &self.inner.sealing).await;
+        self.inner.postgres.run(keys).await
     }
 }

@@ -56,7 +56,7 @@ impl Claims {
         Ok(Self { redis: Redis::open(&patient)?, timeout, is_failing: AtomicBool::new(false) })
     }
 
-    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+    pub(crate) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let running =
             self.redis.run(async |connection: &mut Connection| command.query_async(connection).await);
         let result = if self.is_failing.load(Ordering::Relaxed) {

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_model::{DeliveryId, EndpointUrlError, Mode, OrganisationId, WebhookId};
+use bellhop_model::{
+    ApiKeyId, DeliveryId, EndpointUrlError, EventId, Mode, OrganisationId, PayloadLevelError, RecoveryId,
+    WebhookId,
+};
 use time::Date;
 use tokio_postgres::error::SqlState;
 
-use crate::limits::{EVENT_TYPES_PER_WEBHOOK_MAX, WEBHOOKS_PER_ORGANISATION_MAX};
+use crate::Refusal;
+use crate::limits::{EVENT_TYPES_PER_WEBHOOK_MAX, KEYS_PER_ORGANISATION_MAX, SECRETS_PER_WEBHOOK_MAX};
 
 /// Why the store did not do what it was asked.
 ///
@@ -105,6 +109,14 @@ pub enum StoreError {
     /// No webhook has this id.
     #[error("no webhook has the id `{0}`")]
     UnknownWebhook(WebhookId),
+    /// The organisation has no key of this id.
+    #[error("no key has the id `{0}`")]
+    UnknownKey(ApiKeyId),
+    /// The organisation has as many keys as it may.
+    #[error(
+        "the organisation already has {KEYS_PER_ORGANISATION_MAX} keys in this mode, the most it may: revoke one first"
+    )]
+    TooManyKeys,
     /// No delivery of this id is on record.
     #[error(
         "no delivery `{0}` is on record: it is too old, was never owed, or the recorder has not written it yet"
@@ -117,10 +129,36 @@ pub enum StoreError {
         existing: WebhookId,
     },
     /// The organisation has as many webhooks as it may.
+    #[error("the organisation already has {max} webhooks in this mode, the most it may: remove one first")]
+    TooManyWebhooks {
+        /// How many it may have.
+        max: usize,
+    },
+    /// The webhook changed since the caller read it.
+    #[error("the webhook `{webhook}` is at version {current} by now: read it again, and decide anew")]
+    Changed {
+        /// The webhook.
+        webhook: WebhookId,
+        /// Its version now.
+        current: i64,
+    },
+    /// Earlier rotations still keep as many secrets alive as may be.
     #[error(
-        "the organisation already has {WEBHOOKS_PER_ORGANISATION_MAX} webhooks in this mode, the most it may"
+        "the webhook already signs with {SECRETS_PER_WEBHOOK_MAX} secrets: wait until one has ended, or rotate without overlap, which ends all but the new one at once"
     )]
-    TooManyWebhooks,
+    TooManySecrets,
+    /// What a change leaves contradicts itself.
+    #[error(transparent)]
+    PayloadLevel(#[from] PayloadLevelError),
+    /// An idempotency key was used before, for something else.
+    #[error("this idempotency key was used for another request within the last day: take a new one")]
+    IdempotencyKeyUsed,
+    /// A copy would call the endpoint that the original calls.
+    #[error("the copy would call the same URL as `{original}`: Test Mode and live need an endpoint each")]
+    SameUrl {
+        /// The webhook that is copied.
+        original: WebhookId,
+    },
     /// No event types, or too many.
     #[error("a webhook wants 1 to {EVENT_TYPES_PER_WEBHOOK_MAX} event types, not {0}")]
     EventTypes(usize),
@@ -131,6 +169,24 @@ pub enum StoreError {
     AheadOfTime {
         /// The day.
         day: Date,
+    },
+    /// It cannot be owed again.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// No recovery of this id is on record.
+    #[error("no recovery `{0}` is on record: it is too old, or never was")]
+    UnknownRecovery(RecoveryId),
+    /// No such event is on record.
+    #[error(
+        "no event `{event}` of `{organisation}` in {mode} mode is on record: it is too old, was wanted by nobody, or the recorder has not written it yet"
+    )]
+    UnknownEvent {
+        /// The mode.
+        mode: Mode,
+        /// The organisation.
+        organisation: OrganisationId,
+        /// The event.
+        event: EventId,
     },
     /// The URL was parsed for another mode.
     #[error(transparent)]

@@ -8,8 +8,10 @@
 
 mod limits;
 pub use limits::{
-    DELIVERIES_PAGE_MAX, DELIVERY_ATTEMPTS_MAX, EVENT_TYPES_PER_WEBHOOK_MAX, LIST_PAGE_MAX,
-    WEBHOOKS_PER_ORGANISATION_MAX,
+    AUDIT_PAGE_MAX, DELIVERIES_PAGE_MAX, DELIVERY_ATTEMPTS_MAX, DELIVERY_SERIES_MAX,
+    EVENT_TYPES_PER_WEBHOOK_MAX, IDEMPOTENT_ANSWERS_KEPT, KEYS_PER_ORGANISATION_MAX, LIST_PAGE_MAX,
+    PUBLISHED_KEPT, PUBLISHING_MAX, RECOVERIES_PAGE_MAX, RECOVERY_PACE_DEFAULT, RECOVERY_PACE_MAX,
+    SERIES_PAGE_MAX, WEBHOOKS_PER_ORGANISATION_MAX,
 };
 
 mod options;
@@ -30,6 +32,17 @@ pub use diagnose::{PostgresFacts, RedisFacts};
 mod webhooks;
 pub use webhooks::{CacheReach, NewWebhook, Registered, WebhookFilter, Written};
 
+mod organisation;
+pub use organisation::{Creation, Idempotency, Organisation, WebhookChange};
+
+mod access;
+pub use access::{
+    Authentication, KeyHolder, MintedSignIn, NewKey, NewSignIn, RegisteredKey, SignIn, StoredKey,
+};
+
+mod audit;
+pub use audit::{Act, Action, Actor, AuditCursor, AuditCursorError, AuditEntry, AuditFilter, Author};
+
 mod subscriptions;
 pub use subscriptions::{ActiveSubscription, Subscriptions};
 
@@ -38,12 +51,21 @@ mod watch;
 
 mod log;
 pub use log::{
-    DeliveryCursor, DeliveryCursorError, DeliveryFilter, LogEntry, LogRetention, LogUpkeep, LogWritten,
-    LoggedAttempt, LoggedDelivery, ModeRetention, UnusableRecord,
+    DeliveryCursor, DeliveryCursorError, DeliveryFilter, Expunged, FailingWebhook, LogEntry, LogRetention,
+    LogUpkeep, LogWritten, LoggedAttempt, LoggedDelivery, ModeRetention, UnusableRecord,
+};
+
+mod owing;
+pub use owing::{
+    LeaseHolder, LoggedSeries, NewRecovery, Overlap, OwedSeries, Recovery, RecoveryCount, RecoveryFailure,
+    RecoveryFilter, RecoveryPage, RecoveryState, RecoveryStateError, Refusal, SeriesProgress,
 };
 
 mod claim;
 pub use claim::{Claim, ClaimedAttempt};
+
+mod published;
+pub use published::{AskedEvent, Publishing};
 
 mod stats;
 pub use stats::StoreStats;
@@ -86,6 +108,7 @@ struct Inner {
     redis_ttl: Duration,
     memory: Memory,
     sealing: SealingKeys,
+    webhooks_per_organisation_max: usize,
     flights: Flights,
     /// How many resolutions may read PostgreSQL at once; one connection stays free for writes and for looking out.
     miss_places: Semaphore,
@@ -99,7 +122,7 @@ impl Store {
     /// [`StoreError::Options`] when an option or a URL cannot work.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         options.check()?;
-        let StoreOptions { postgres, redis, memory, sealing } = options;
+        let StoreOptions { postgres, redis, memory, sealing, webhooks_per_organisation_max } = options;
         let inner = Inner {
             postgres: Postgres::open(postgres)?,
             postgres_timeout: postgres.query_timeout,
@@ -109,6 +132,7 @@ impl Store {
             redis_ttl: redis.ttl,
             memory: Memory::new(*memory),
             sealing: sealing.clone(),
+            webhooks_per_organisation_max: *webhooks_per_organisation_max,
             flights: Flights::default(),
             miss_places: Semaphore::new(postgres.connections_max - 1),
             counters: Counters::default(),

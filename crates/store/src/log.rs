@@ -6,15 +6,24 @@ pub use entry::{LogEntry, UnusableRecord};
 mod retention;
 pub use retention::{LogRetention, ModeRetention};
 
+mod health;
 mod rows;
 mod write;
 pub use write::LogWritten;
+
+mod failing;
+pub use failing::FailingWebhook;
 
 mod partition;
 mod upkeep;
 pub use upkeep::LogUpkeep;
 
+pub(crate) mod row;
+
 mod delivery;
 pub use delivery::{DeliveryCursor, DeliveryCursorError, DeliveryFilter, LoggedAttempt, LoggedDelivery};
+
+mod expunge;
+pub use expunge::Expunged;
 
 mod unseal;

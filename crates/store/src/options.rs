@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::limits::QUERY_TIMEOUT_MAX;
+use crate::limits::{QUERY_TIMEOUT_MAX, WEBHOOKS_PER_ORGANISATION_MAX};
 use crate::{SealingKeys, StoreError};
 
 /// Everything a [`crate::Store`] is opened with.
@@ -17,6 +17,8 @@ pub struct StoreOptions {
     pub memory: MemoryOptions,
     /// What secrets and cached copies are sealed with.
     pub sealing: SealingKeys,
+    /// Most webhooks of one organisation in one mode. Default 25.
+    pub webhooks_per_organisation_max: usize,
 }
 
 /// How PostgreSQL is reached.
@@ -98,6 +100,7 @@ impl StoreOptions {
                 bytes_max: 64 * 1024 * 1024,
             },
             sealing,
+            webhooks_per_organisation_max: WEBHOOKS_PER_ORGANISATION_MAX,
         }
     }
 

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use bellhop_model::{EventId, RequestId, WebhookId};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
+use ring::hmac;
 
 use crate::scope::Scope;
 use crate::{StoreError, random};
@@ -59,6 +60,8 @@ pub(crate) enum Place<'a> {
     Payload(&'a Scope, &'a EventId),
     /// What an endpoint answered to a request.
     Answer(&'a Scope, &'a RequestId),
+    /// What was answered to a creation with an idempotency key.
+    IdempotentAnswer(&'a Scope, &'a str),
 }
 
 struct SealingKey {
@@ -87,6 +90,25 @@ impl SealingKeys {
             keys.push(SealingKey { id: id.into(), root });
         }
         Ok(Self(keys.into()))
+    }
+
+    /// The id of the first key, which seals.
+    pub(crate) fn current_id(&self) -> &str {
+        &self.0.first().expect("a keyring has at least one key").id
+    }
+
+    /// A key for hashing what must be recognised but never shown, derived from a sealing key.
+    ///
+    /// * `key_id`: of the sealing key.
+    ///
+    /// # Errors
+    /// [`StoreError::SealingKeyUnknown`].
+    pub(crate) fn hashing_key(&self, key_id: &str) -> Result<hmac::Key, StoreError> {
+        let key = self.0.iter().find(|key| *key.id == *key_id);
+        let key = key.ok_or_else(|| StoreError::SealingKeyUnknown { key_id: key_id.to_owned() })?;
+        let info: [&[u8]; 1] = [b"api keys\0"];
+        let derived = key.root.expand(&info, hmac::HMAC_SHA256);
+        Ok(derived.expect("a key is shorter than HKDF's greatest output").into())
     }
 
     /// Seals a value for a place with the first key.
@@ -150,6 +172,7 @@ impl Place<'_> {
         let (purpose, scope, name) = match self {
             Self::Subscriptions(scope) => ("subscriptions", scope, ""),
             Self::Secret(scope, webhook) => ("secret", scope, webhook.as_str()),
+            Self::IdempotentAnswer(scope, key) => ("idempotent", scope, key),
             Self::Payload(scope, event) => ("payload", scope, event.as_str()),
             Self::Answer(scope, request) => {
                 request_text = request.to_string();

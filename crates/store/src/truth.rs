@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use bellhop_model::{EndpointUrl, Expansion, Mode, Subscription, Webhook, WebhookId, WebhookStatus};
+use bellhop_model::{
+    DisabledReason, EndpointUrl, Mode, PayloadLevel, SigningSecret, Subscription, Webhook, WebhookId,
+    WebhookStatus,
+};
 use deadpool_postgres::GenericClient;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -14,13 +17,14 @@ use crate::seal::Place;
 use crate::{SealingKeys, StoreError, Subscriptions};
 
 /// The columns that [`webhook`] reads.
-pub(crate) const WEBHOOK_COLUMNS: &str =
-    "id, mode, organisation, url, event_types, expansion, disabled_reason, version, created_at, updated_at";
+pub(crate) const WEBHOOK_COLUMNS: &str = "id, mode, organisation, url, event_types, expansion, description, \
+     array(SELECT until FROM unnest(secrets_until) AS until WHERE now() < until) AS secrets_until, \
+     disabled_reason, version, created_at, updated_at";
 
 /// One statement, hence one snapshot: the version belongs to the webhooks. An organisation without any is one row of
 /// nulls.
 const SUBSCRIPTIONS: &str = "
-    SELECT held.version, id, url, event_types, expansion, sealed_secrets
+    SELECT held.version, id, url, event_types, expansion, sealed_secrets, secrets_until
     FROM (SELECT coalesce(
               (SELECT version FROM subscription_versions WHERE mode = $1 AND organisation = $2), 0) AS version) AS held
     LEFT JOIN webhooks ON webhooks.mode = $1 AND webhooks.organisation = $2 AND webhooks.disabled_reason IS NULL
@@ -78,20 +82,23 @@ pub(crate) async fn read_changes(
     rows.iter().map(change).collect()
 }
 
+/// Reads why a webhook is disabled, if it is.
+pub(crate) fn disabled_reason(row: &Row) -> Result<Option<DisabledReason>, Fault> {
+    let reason: Option<&str> = row.try_get("disabled_reason")?;
+    Ok(reason.map(DisabledReason::parse))
+}
+
 /// Reads a whole webhook from a row of [`WEBHOOK_COLUMNS`].
 pub(crate) fn webhook(row: &Row) -> Result<Webhook, Fault> {
     let id = webhook_id(row)?;
     let scope = scope_of(row)?;
-    let reason: Option<&str> = row.try_get("disabled_reason")?;
-    let status = match reason.map(str::parse) {
-        None => WebhookStatus::Enabled,
-        Some(Ok(reason)) => WebhookStatus::Disabled(reason),
-        Some(Err(_)) => return Err(corrupt(&id, "reason")),
-    };
+    let status = disabled_reason(row)?.map_or(WebhookStatus::Enabled, WebhookStatus::Disabled);
     Ok(Webhook {
         url: url(row, &id, scope.mode)?,
         event_types: event_types(row, &id)?,
-        expansion: expansion(row, &id)?,
+        payload: payload_level(row, &id)?,
+        description: row.try_get("description")?,
+        secrets_until: row.try_get("secrets_until")?,
         status,
         version: row.try_get("version")?,
         created_at: row.try_get("created_at")?,
@@ -118,19 +125,36 @@ pub(crate) fn webhook_id(row: &Row) -> Result<WebhookId, Fault> {
 
 fn subscription(row: &Row, keys: &SealingKeys, scope: &Scope) -> Result<Subscription, Fault> {
     let id = webhook_id(row)?;
-    let mut secrets = Vec::new();
-    for sealed in row.try_get::<_, Vec<&[u8]>>("sealed_secrets")? {
-        let opened = keys.open(Place::Secret(scope, &id), sealed)?;
-        let text = std::str::from_utf8(&opened).map_err(|_| corrupt(&id, "secret"))?;
-        secrets.push(text.parse().map_err(|_| corrupt(&id, "secret"))?);
-    }
+    let secrets = secrets(row, keys, scope, &id)?;
     Ok(Subscription {
         url: url(row, &id, scope.mode)?,
         event_types: event_types(row, &id)?,
-        expansion: expansion(row, &id)?,
+        payload: payload_level(row, &id)?,
         secrets,
         webhook: id,
     })
+}
+
+/// Opens `sealed_secrets`: the current one, then those that a rotation keeps alive and that `secrets_until` ends.
+pub(crate) fn secrets(
+    row: &Row,
+    keys: &SealingKeys,
+    scope: &Scope,
+    id: &WebhookId,
+) -> Result<Vec<SigningSecret>, Fault> {
+    let sealed: Vec<&[u8]> = row.try_get("sealed_secrets")?;
+    let until: Vec<OffsetDateTime> = row.try_get("secrets_until")?;
+    if sealed.len() != until.len() + 1 {
+        return Err(corrupt(id, "list of secrets"));
+    }
+    let ends = std::iter::once(None).chain(until.iter().map(|until| Some(until.unix_timestamp())));
+    let open = |(sealed, until): (&[u8], Option<i64>)| {
+        let opened = keys.open(Place::Secret(scope, id), sealed)?;
+        let text = std::str::from_utf8(&opened).map_err(|_| corrupt(id, "secret"))?;
+        let secret = text.parse().map_err(|_| corrupt(id, "secret"))?;
+        Ok(SigningSecret { secret, until })
+    };
+    sealed.into_iter().zip(ends).map(open).collect()
 }
 
 fn change(row: &Row) -> Result<Change, Fault> {
@@ -150,12 +174,11 @@ fn event_types<T: FromIterator<bellhop_model::EventType>>(row: &Row, id: &Webhoo
     texts.into_iter().map(|text| text.parse().map_err(|_| corrupt(id, "event type"))).collect()
 }
 
-fn expansion(row: &Row, id: &WebhookId) -> Result<Expansion, Fault> {
-    let mut expansion = Expansion::default();
-    for name in row.try_get::<_, Vec<&str>>("expansion")? {
-        expansion.add(name).map_err(|_| corrupt(id, "expansion"))?;
-    }
-    Ok(expansion)
+/// The column was there before there was a choice, hence its name. It holds the level in words, so that a program from
+/// before refuses the webhook instead of sending what it no longer wants.
+fn payload_level(row: &Row, id: &WebhookId) -> Result<PayloadLevel, Fault> {
+    let words: Vec<&str> = row.try_get("expansion")?;
+    PayloadLevel::from_words(words).map_err(|_| corrupt(id, "payload level"))
 }
 
 fn corrupt(id: &WebhookId, column: &str) -> Fault {

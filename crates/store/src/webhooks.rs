@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 
 use bellhop_model::{
-    DisabledReason, EndpointUrl, EventType, Expansion, Mode, OrganisationId, Secret, Webhook, WebhookId,
+    DisabledReason, EndpointUrl, EventType, Mode, OrganisationId, PayloadLevel, Secret, Webhook, WebhookId,
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::{GenericClient, Object, Transaction};
 use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
-use crate::limits::{EVENT_TYPES_PER_WEBHOOK_MAX, LIST_PAGE_MAX, WEBHOOKS_PER_ORGANISATION_MAX};
+use crate::limits::LIST_PAGE_MAX;
 use crate::postgres::Fault;
 use crate::scope::Scope;
-use crate::seal::Place;
 use crate::truth::{self, WEBHOOK_COLUMNS};
-use crate::{Store, StoreError, Subscriptions, random};
+use crate::{Author, Store, StoreError, Subscriptions};
 
 /// Raises the version, and by the row's lock makes the writers of one organisation take turns.
 ///
@@ -38,16 +36,18 @@ pub struct NewWebhook {
     pub url: EndpointUrl,
     /// Which event types it wants, 1 to 64.
     pub event_types: BTreeSet<EventType>,
-    /// Which objects of the payload are sent whole.
-    pub expansion: Expansion,
+    /// How much of an event it is sent.
+    pub payload: PayloadLevel,
+    /// What a person calls it; may be empty.
+    pub description: String,
 }
 
-/// A webhook just registered.
+/// A webhook just registered, or just given a new secret.
 #[derive(Debug)]
 pub struct Registered {
     /// The webhook.
     pub webhook: Webhook,
-    /// What its payloads are signed with. This is the only time it is shown.
+    /// What its payloads are signed with.
     pub secret: Secret,
 }
 
@@ -76,71 +76,70 @@ pub struct WebhookFilter {
     pub mode: Option<Mode>,
     /// Only of this organisation.
     pub organisation: Option<OrganisationId>,
+    /// Only those that deliveries are made to, or only those that none are made to.
+    pub is_enabled: Option<bool>,
+    /// Only those that want events of this type.
+    pub event_type: Option<EventType>,
     /// Only those registered after this one: the last of the page before.
     pub after: Option<WebhookId>,
+    /// Most webhooks; never more than [`crate::LIST_PAGE_MAX`], which is also the default.
+    pub limit: Option<usize>,
 }
 
 impl Store {
-    /// Registers a webhook and makes its secret.
+    /// Registers a webhook and makes its secret, on record as Bellhop's own doing.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`], [`StoreError::TooManyWebhooks`], [`StoreError::EventTypes`] or [`StoreError::Url`]
-    /// when it may not be registered; otherwise PostgreSQL's.
+    /// As [`crate::Organisation::create_webhook`].
     pub async fn add_webhook(&self, new: NewWebhook) -> Result<Written<Registered>, StoreError> {
-        let count = new.event_types.len();
-        if count == 0 || EVENT_TYPES_PER_WEBHOOK_MAX < count {
-            return Err(StoreError::EventTypes(count));
-        }
-        // A live webhook with a URL that only Test Mode allows could be stored, but never read again.
-        EndpointUrl::parse(new.url.expose(), new.mode)?;
-        let scope = Scope::new(new.mode, &new.organisation);
-        let id = WebhookId::from_uuid(Uuid::now_v7().as_bytes());
-        let secret = Secret::from_random(&random::bytes());
-        let sealed = self.inner.sealing.seal(Place::Secret(&scope, &id), secret.expose().as_bytes());
-        let written = self
-            .write(&scope, async |transaction| {
-                refuse_another(transaction, &scope, &new.url).await?;
-                insert(transaction, &id, &new, &sealed).await
-            })
-            .await?;
-        Ok(Written { value: Registered { webhook: written.value, secret }, cache: written.cache })
+        self.organisation(new.mode, &new.organisation, &Author::SYSTEM).create_webhook(&new).await
     }
 
-    /// Delivers to a webhook again. Enabling an enabled one changes nothing.
+    /// Delivers to a webhook again, on record as Bellhop's own doing.
     ///
     /// # Errors
-    /// [`StoreError::UnknownWebhook`], otherwise PostgreSQL's.
+    /// As [`crate::Organisation::enable_webhook`].
     pub async fn enable_webhook(&self, id: &WebhookId) -> Result<Written<Webhook>, StoreError> {
-        self.change(id, "disabled_reason = NULL WHERE id = $1 AND disabled_reason IS NOT NULL", &[]).await
+        let Scope { mode, organisation } = self.scope_of(id).await?;
+        self.organisation(mode, &organisation, &Author::SYSTEM).enable_webhook(id, None).await
     }
 
-    /// Stops delivering to a webhook. One that is disabled already keeps its first reason.
+    /// Stops delivering to a webhook, on record as Bellhop's own doing.
     ///
     /// # Errors
-    /// [`StoreError::UnknownWebhook`], otherwise PostgreSQL's.
+    /// As [`crate::Organisation::disable_webhook`].
     pub async fn disable_webhook(
         &self,
         id: &WebhookId,
         reason: DisabledReason,
     ) -> Result<Written<Webhook>, StoreError> {
-        let parameters: [&(dyn ToSql + Sync); 1] = [&reason.as_str()];
-        self.change(id, "disabled_reason = $2 WHERE id = $1 AND disabled_reason IS NULL", &parameters).await
+        let Scope { mode, organisation } = self.scope_of(id).await?;
+        self.organisation(mode, &organisation, &Author::SYSTEM).disable_webhook(id, reason, None).await
     }
 
-    /// Removes a webhook and its secret for good.
-    ///
-    /// * returns it as it was.
+    /// Stops delivering to a webhook, if it still is of a version.
     ///
     /// # Errors
-    /// [`StoreError::UnknownWebhook`], otherwise PostgreSQL's.
+    /// [`StoreError::Changed`] when it is not, otherwise as [`Store::disable_webhook`].
+    pub(crate) async fn disable_webhook_of(
+        &self,
+        id: &WebhookId,
+        version: i64,
+        reason: DisabledReason,
+    ) -> Result<Written<Webhook>, StoreError> {
+        let Scope { mode, organisation } = self.scope_of(id).await?;
+        self.organisation(mode, &organisation, &Author::SYSTEM)
+            .disable_webhook(id, reason, Some(version))
+            .await
+    }
+
+    /// Removes a webhook and its secret for good, on record as Bellhop's own doing.
+    ///
+    /// # Errors
+    /// As [`crate::Organisation::remove_webhook`].
     pub async fn remove_webhook(&self, id: &WebhookId) -> Result<Written<Webhook>, StoreError> {
-        let scope = self.scope_of(id).await?;
-        self.write(&scope, async |transaction| {
-            let delete = format!("DELETE FROM webhooks WHERE id = $1 RETURNING {WEBHOOK_COLUMNS}");
-            let row = transaction.query_opt(&delete, &[&id.as_str()]).await?;
-            truth::webhook(&row.ok_or_else(|| StoreError::UnknownWebhook(id.clone()))?)
-        })
-        .await
+        let Scope { mode, organisation } = self.scope_of(id).await?;
+        self.organisation(mode, &organisation, &Author::SYSTEM).remove_webhook(id, None).await
     }
 
     /// Reads one webhook.
@@ -158,44 +157,30 @@ impl Store {
     pub async fn webhooks(&self, filter: &WebhookFilter) -> Result<Vec<Webhook>, StoreError> {
         let mode = filter.mode.map(Mode::as_str);
         let organisation = filter.organisation.as_ref().map(OrganisationId::as_str);
+        let event_type = filter.event_type.as_ref().map(EventType::as_str);
         let after = filter.after.as_ref().map(WebhookId::as_str);
+        let limit = filter.limit.unwrap_or(LIST_PAGE_MAX).min(LIST_PAGE_MAX);
         let list = format!(
             "SELECT {WEBHOOK_COLUMNS} FROM webhooks
              WHERE ($1::text IS NULL OR mode = $1) AND ($2::text IS NULL OR organisation = $2)
-               AND ($3::text IS NULL OR $3 < id) ORDER BY id LIMIT {LIST_PAGE_MAX}"
+               AND ($3::text IS NULL OR $3 < id) AND ($4::boolean IS NULL OR (disabled_reason IS NULL) = $4)
+               AND ($5::text IS NULL OR $5 = ANY(event_types)) ORDER BY id LIMIT {limit}"
         );
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&mode, &organisation, &after, &filter.is_enabled, &event_type];
         self.inner
             .postgres
             .run(async |client: &mut Object| {
-                let rows = client.query(&list, &[&mode, &organisation, &after]).await?;
+                let rows = client.query(&list, &parameters).await?;
                 rows.iter().map(truth::webhook).collect()
             })
             .await
     }
 
-    /// Updates a webhook where its status is another, then reads it.
-    async fn change(
-        &self,
-        id: &WebhookId,
-        assignment: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Written<Webhook>, StoreError> {
-        let scope = self.scope_of(id).await?;
-        let update = format!("UPDATE webhooks SET version = version + 1, updated_at = now(), {assignment}");
-        let id_text = id.as_str();
-        let id_parameter: [&(dyn ToSql + Sync); 1] = [&id_text];
-        let parameters = [&id_parameter, parameters].concat();
-        self.write(&scope, async |transaction| {
-            transaction.execute(&update, &parameters).await?;
-            select(transaction, id).await
-        })
-        .await
-    }
-
     /// Does one write: raise the version, apply, read back, commit; then memory, Redis and every other worker.
     ///
     /// When this future is dropped after the commit, the copies learn of the change as if Redis had been away.
-    async fn write<T>(
+    pub(crate) async fn write<T>(
         &self,
         scope: &Scope,
         apply: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, Fault>,
@@ -213,6 +198,7 @@ impl Store {
         Ok(Written { value, cache: self.spread(scope, subscriptions).await })
     }
 
+    /// Tells the copies.
     async fn spread(&self, scope: &Scope, subscriptions: Result<Subscriptions, Fault>) -> CacheReach {
         // Another webhook of the organisation may be sealed with a key that we lack; that must not block this write.
         let Ok(subscriptions) = subscriptions else {
@@ -237,51 +223,7 @@ impl Store {
     }
 }
 
-/// Refuses a second webhook for one URL, and one too many. The version's lock keeps the answer true until the commit.
-async fn refuse_another(
-    transaction: &Transaction<'_>,
-    scope: &Scope,
-    url: &EndpointUrl,
-) -> Result<(), Fault> {
-    let existing = "SELECT id, url FROM webhooks WHERE mode = $1 AND organisation = $2";
-    let rows = transaction.query(existing, &[&scope.mode.as_str(), &scope.organisation.as_str()]).await?;
-    for row in &rows {
-        if row.try_get::<_, &str>("url")? == url.expose() {
-            return Err(StoreError::Duplicate { existing: truth::webhook_id(row)? }.into());
-        }
-    }
-    if WEBHOOKS_PER_ORGANISATION_MAX <= rows.len() {
-        return Err(StoreError::TooManyWebhooks.into());
-    }
-    Ok(())
-}
-
-async fn insert(
-    transaction: &Transaction<'_>,
-    id: &WebhookId,
-    new: &NewWebhook,
-    sealed_secret: &[u8],
-) -> Result<Webhook, Fault> {
-    let insert = format!(
-        "INSERT INTO webhooks (id, mode, organisation, url, event_types, expansion, sealed_secrets)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {WEBHOOK_COLUMNS}"
-    );
-    let event_types: Vec<&str> = new.event_types.iter().map(EventType::as_str).collect();
-    let expansion: Vec<&str> = new.expansion.names().collect();
-    let sealed_secrets = [sealed_secret];
-    let parameters: [&(dyn ToSql + Sync); 7] = [
-        &id.as_str(),
-        &new.mode.as_str(),
-        &new.organisation.as_str(),
-        &new.url.expose(),
-        &event_types,
-        &expansion,
-        &sealed_secrets.as_slice(),
-    ];
-    truth::webhook(&transaction.query_one(&insert, &parameters).await?)
-}
-
-async fn select(client: &impl deadpool_postgres::GenericClient, id: &WebhookId) -> Result<Webhook, Fault> {
+async fn select(client: &impl GenericClient, id: &WebhookId) -> Result<Webhook, Fault> {
     let select = format!("SELECT {WEBHOOK_COLUMNS} FROM webhooks WHERE id = $1");
     let row = client.query_opt(&select, &[&id.as_str()]).await?;
     truth::webhook(&row.ok_or_else(|| StoreError::UnknownWebhook(id.clone()))?)

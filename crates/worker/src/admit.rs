@@ -1,19 +1,19 @@
-//! Before an attempt: a place for it, or a deferral that keeps series, attempt and copy.
+//! Before an attempt: a place for it, or a deferral, or a detour, which keep series, attempt and copy.
 
 use std::sync::Arc;
 
-use bellhop_broker::Outgoing;
+use bellhop_broker::{Outgoing, Owed};
 use bellhop_model::Event;
 use bellhop_store::ActiveSubscription;
 use time::OffsetDateTime;
 use tokio::sync::SemaphorePermit;
 
-use crate::isolation::{Answer, Asking, Deferral, Place, Wait};
+use crate::isolation::{ASIDE_MIN, Answer, Asking, Deferral, Detour, Place, Refusal, Wait};
 use crate::keep::keep;
 use crate::options::LaneName;
-use crate::owed::Owed;
 use crate::ports::Ports;
 use crate::process::{Done, InHand, Processor};
+use crate::publishing::slow;
 
 /// An attempt that may be made now.
 pub(crate) struct Admitted<'a> {
@@ -25,7 +25,8 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl<P: Ports> Processor<P> {
-    /// Finds a place for the attempt, waits for one, or puts the delivery off; returns what became of the message then.
+    /// Finds a place for the attempt, waits for one, or puts the delivery off or on another lane; returns what became of
+    /// the message then.
     ///
     /// What is admitted has been resolved after the last wait, and its result could be stored now.
     pub(crate) async fn admit(
@@ -40,6 +41,11 @@ impl<P: Ports> Processor<P> {
         let socket = match sockets.try_acquire() {
             Ok(socket) => socket,
             Err(_) => {
+                let now = self.ports.now();
+                // Who is to leave the lane needs none of its sockets.
+                if let Some(detour) = self.isolation.detour(&asking(in_hand, &subscription, owed, now), now) {
+                    return Err(self.divert(in_hand, owed, detour).await);
+                }
                 let socket = sockets.acquire().await.expect("nobody closes it");
                 subscription = self.resolve_again(in_hand, event, &subscription, owed).await?;
                 socket
@@ -49,7 +55,7 @@ impl<P: Ports> Processor<P> {
             let now = self.ports.now();
             let place = match self.isolation.ask(&asking(in_hand, &subscription, owed, now), now) {
                 Answer::Admitted(place) => Ok(place),
-                Answer::Deferred(deferral) => Err(deferral),
+                Answer::Refused(refusal) => Err(refusal),
                 Answer::MayWait(waiting) => {
                     let held = waiting.held().await;
                     subscription = self.resolve_again(in_hand, event, &subscription, owed).await?;
@@ -59,7 +65,8 @@ impl<P: Ports> Processor<P> {
             };
             let place = match place {
                 Ok(place) => place,
-                Err(deferral) => return Err(self.put_off(in_hand, owed, deferral).await),
+                Err(Refusal::Deferred(deferral)) => return Err(self.put_off(in_hand, owed, deferral).await),
+                Err(Refusal::Diverted(detour)) => return Err(self.divert(in_hand, owed, detour).await),
             };
             let called = self.when_ready(in_hand, event, &subscription, owed).await?;
             // A place is for one host; a webhook that moved asks again.
@@ -81,6 +88,18 @@ impl<P: Ports> Processor<P> {
         let longer = longer.map(|rung| self.wait(in_hand, rung, &owed));
         let alternatives: Vec<Outgoing> = std::iter::once(chosen).chain(longer).collect();
         let kept = keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await;
+        Done { is_put_off: true, ..kept.into() }
+    }
+
+    /// Hands a delivery to the slow lane, or to the rungs of what is unavailable when that is full.
+    async fn divert(&self, in_hand: &InHand<'_>, owed: &Owed, detour: Detour) -> Done {
+        let InHand { message, origin, is_lost } = in_hand;
+        self.metrics.isolation.count_diversion(origin.mode, detour);
+        let diverted = slow(message, origin.mode, owed, self.message_id());
+        let later = self.ladder.rungs().iter().copied().filter(|rung| ASIDE_MIN <= rung.wait());
+        let later = later.map(|rung| self.wait(in_hand, rung, owed));
+        let alternatives: Vec<Outgoing> = std::iter::once(diverted).chain(later).collect();
+        let kept = keep(&self.ports, &self.gate, &alternatives, is_lost).await;
         Done { is_put_off: true, ..kept.into() }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bellhop_broker::Owed;
 use bellhop_model::{
     Addressed, AnswerRecord, AttemptRecord, Decided, RequestId, Sent, Timing, Verdict, micros_of,
 };
@@ -10,7 +11,6 @@ use bellhop_sender::{AnswerExcerpt, AnswerHeader, Exchange};
 use time::OffsetDateTime;
 
 use crate::metrics::{WorkerMetrics, count};
-use crate::owed::Owed;
 
 /// One request, and what came back.
 pub(crate) struct Made {

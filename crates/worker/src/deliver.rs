@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_broker::Outgoing;
+use bellhop_broker::{Outgoing, Owed};
 use bellhop_model::{
     Addressed, Attempt, CopyToken, DeliveryId, End, EndReason, Event, Failure, Outcome, Records, RequestId,
     Rung, Verdict, decide, micros_of,
@@ -16,7 +16,6 @@ use crate::admit::{Admitted, origin};
 use crate::attempted::{Attempted, Made};
 use crate::keep::{Kept, keep};
 use crate::metrics::count;
-use crate::owed::Owed;
 use crate::ports::Ports;
 use crate::process::{Done, InHand, Processor};
 use crate::publishing::{batch, waiting};
@@ -38,7 +37,7 @@ impl<P: Ports> Processor<P> {
         {
             return Kept::Stored.into();
         }
-        let Admitted { subscription, place, socket } =
+        let Admitted { subscription, mut place, socket } =
             match self.admit(in_hand, event, subscription, owed).await {
                 Ok(admitted) => admitted,
                 Err(done) => return done,
@@ -46,6 +45,7 @@ impl<P: Ports> Processor<P> {
         if (in_hand.is_lost)() {
             return Kept::Lost.into();
         }
+        place.begin(in_hand.origin.lane, self.ports.now());
         let made = self.attempt(event, &subscription, owed.attempt).await;
         drop(socket);
         place.give_back(origin(&subscription), &made.exchange, self.ports.now());
@@ -196,9 +196,10 @@ impl<P: Ports> Processor<P> {
     }
 }
 
-/// What has to be claimed before the attempt: nothing for the first, which has no copies but the event itself.
+/// What has to be claimed before the attempt: nothing for the first of an event, which has no copies but the event itself.
+/// The first of a series that somebody asked for is a copy: whoever published it may have had to do so twice.
 fn claim_of<'a>(addressed: &'a Addressed, owed: &'a Owed) -> Option<(ClaimedAttempt<'a>, &'a CopyToken)> {
-    let copy = owed.copy.as_ref().filter(|_| owed.attempt != Attempt::FIRST)?;
+    let copy = owed.copy.as_ref()?;
     let Addressed { mode, delivery, .. } = addressed;
     Some((ClaimedAttempt { mode: *mode, delivery, series: owed.series, attempt: owed.attempt }, copy))
 }

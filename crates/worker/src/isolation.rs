@@ -5,17 +5,24 @@
 //! that cannot be reached, opens a breaker: deliveries are *unavailable* until a probe finds that it works again, but not
 //! for longer than [`UNAVAILABLE_AGE_MAX`]. Neither uses up an attempt.
 //!
+//! Whoever would hold up the fresh lane leaves it for the slow one before any of this, see [`Detour`].
+//!
 //! Hanging is held against a webhook alone: at the host of an automation platform its neighbours may be well.
 //!
 //! Everything here is this worker's own view. Decisions take the time as an argument, and none waits but for a place.
 
 mod breaker;
 mod cap;
+mod crowd;
+mod detour;
 mod known;
 mod metrics;
 mod pace;
 mod place;
 mod side;
+mod silence;
+mod sockets;
+mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,31 +32,34 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::detour::Detour;
 pub(crate) use self::metrics::IsolationMetrics;
-pub(crate) use self::pace::Wait;
+pub(crate) use self::pace::{ASIDE_MIN, Wait};
 pub(crate) use self::place::{Held, Place, Waiting};
 
 use self::cap::WaitingRoom;
 use self::side::{Side, Standing};
 use crate::metrics::WorkerMetrics;
-use crate::options::{LaneKind, LaneName, WorkerOptions};
+use crate::options::{LaneKind, LaneName, LaneOptions, WorkerOptions};
 
 /// How old a delivery may get while its webhook is unavailable. From then on its attempts are made whatever breakers say.
 pub(crate) const UNAVAILABLE_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How many requests may be under way for each message that a lane may have in hand, on average. Most events go to a
-/// webhook or two; with no bound, a lane of 200 could open 5,000 sockets, for less throughput than with a tenth of them.
-const SOCKETS_PER_MESSAGE: usize = 2;
 
 /// What one worker knows about webhooks and hosts, and the places it has for them.
 #[derive(Debug)]
 pub struct Isolation {
     live: Arc<Side>,
     test: Arc<Side>,
-    rooms: Vec<(LaneName, WaitingRoom)>,
-    sockets: Vec<(LaneName, Semaphore)>,
+    lanes: Vec<(LaneName, LaneBounds)>,
     metrics: IsolationMetrics,
     stopping: CancellationToken,
+}
+
+/// What the deliveries of one lane share.
+#[derive(Debug)]
+struct LaneBounds {
+    waiting_room: WaitingRoom,
+    sockets: Semaphore,
 }
 
 /// A delivery that asks for its attempt.
@@ -73,8 +83,17 @@ pub(crate) enum Answer {
     Admitted(Place),
     /// It may wait here for a place.
     MayWait(Waiting),
-    /// Not now.
+    /// Not now, or not in this lane.
+    Refused(Refusal),
+}
+
+/// What becomes of a delivery that is not attempted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It comes again later.
     Deferred(Deferral),
+    /// It goes by the slow lane.
+    Diverted(Detour),
 }
 
 /// Why a delivery comes again later, and when.
@@ -99,13 +118,16 @@ impl Isolation {
     #[must_use]
     pub fn new(options: &WorkerOptions, metrics: &WorkerMetrics, stopping: CancellationToken) -> Self {
         let metrics = metrics.isolation.clone();
-        let side = |mode| Arc::new(Side::new(mode, options.webhook_in_flight_max, metrics.clone()));
-        let lanes = || options.lanes.iter().map(|lane| (LaneName(lane.mode, lane.kind), lane.in_flight_max));
+        let side = |mode| {
+            let is_fresh = |lane: &&LaneOptions| lane.mode == mode && lane.kind == LaneKind::Fresh;
+            // Without the lane nobody asks how crowded it is.
+            let fresh = options.lanes.iter().find(is_fresh).map_or(1, |lane| lane.in_flight_max);
+            Arc::new(Side::new(mode, options.webhook_in_flight_max, fresh, metrics.clone()))
+        };
         Self {
             live: side(Mode::Live),
             test: side(Mode::Test),
-            rooms: lanes().map(|(lane, messages)| (lane, WaitingRoom::of(messages))).collect(),
-            sockets: lanes().map(|(lane, messages)| (lane, sockets(messages))).collect(),
+            lanes: options.lanes.iter().map(|lane| LaneBounds::of(lane, options)).collect(),
             metrics,
             stopping,
         }
@@ -113,9 +135,7 @@ impl Isolation {
 
     /// What each of a lane's requests needs one of, so that events for many webhooks open no more sockets than planned.
     pub(crate) fn sockets(&self, lane: LaneName) -> &Semaphore {
-        let (_, sockets) =
-            self.sockets.iter().find(|(name, _)| *name == lane).expect("a lane that is served");
-        sockets
+        &self.bounds(lane).sockets
     }
 
     /// Asks for an attempt.
@@ -125,16 +145,23 @@ impl Isolation {
         if let Some(permit) = standing.cap.take() {
             return match side.admit(standing, permit, asking, now) {
                 Ok(place) => Answer::Admitted(place),
-                Err(deferral) => Answer::Deferred(deferral),
+                Err(refusal) => Answer::Refused(refusal),
             };
         }
-        if let Some(wait) = side.refusal(&standing, asking, now) {
-            return Answer::Deferred(Deferral::Unavailable { wait });
+        if let Some(refusal) = side.refusal(&standing, asking, now) {
+            return Answer::Refused(refusal);
         }
         match self.waiting(&standing, asking, now) {
             Some(waiting) => Answer::MayWait(waiting),
-            None => Answer::Deferred(standing.busy(asking.turn, now)),
+            None => Answer::Refused(standing.busy(asking.turn, now).into()),
         }
+    }
+
+    /// Why a delivery is to leave its lane, if it is; for who would have to wait before it may ask.
+    pub(crate) fn detour(&self, asking: &Asking<'_>, now: OffsetDateTime) -> Option<Detour> {
+        let side = self.side(asking.mode);
+        let standing = side.standing(asking.webhook, now);
+        side.detour(&standing, &standing.conduct(), asking, now)
     }
 
     /// Asks again after a wait in the worker: meanwhile a breaker may have opened.
@@ -143,11 +170,11 @@ impl Isolation {
         held: Held,
         asking: &Asking<'_>,
         now: OffsetDateTime,
-    ) -> Result<Place, Deferral> {
+    ) -> Result<Place, Refusal> {
         let Held { standing, permit } = held;
         match permit {
             Some(permit) => self.side(asking.mode).admit(standing, permit, asking, now),
-            None => Err(standing.busy(asking.turn, now)),
+            None => Err(standing.busy(asking.turn, now).into()),
         }
     }
 
@@ -159,12 +186,16 @@ impl Isolation {
             None => !standing.conduct().pace.is_booked(now),
         };
         let lane = LaneName(asking.mode, asking.lane);
-        let (_, room) = self.rooms.iter().find(|(name, _)| *name == lane)?;
         if !may_queue || self.stopping.is_cancelled() {
             return None;
         }
-        let ticket = standing.cap.queue(room)?;
+        let ticket = standing.cap.queue(&self.bounds(lane).waiting_room)?;
         Some(Waiting::new(Arc::clone(standing), ticket, self.metrics.waiting(lane), self.stopping.clone()))
+    }
+
+    fn bounds(&self, lane: LaneName) -> &LaneBounds {
+        let (_, bounds) = self.lanes.iter().find(|(name, _)| *name == lane).expect("a lane that is served");
+        bounds
     }
 
     fn side(&self, mode: Mode) -> &Arc<Side> {
@@ -172,6 +203,21 @@ impl Isolation {
             Mode::Live => &self.live,
             Mode::Test => &self.test,
         }
+    }
+}
+
+impl LaneBounds {
+    fn of(lane: &LaneOptions, options: &WorkerOptions) -> (LaneName, Self) {
+        let LaneOptions { mode, kind, in_flight_max } = *lane;
+        let share = sockets::share(in_flight_max, options.in_hand_max(), options.sockets_max);
+        let sockets = Semaphore::new(share);
+        (LaneName(mode, kind), Self { waiting_room: WaitingRoom::of(in_flight_max), sockets })
+    }
+}
+
+impl From<Deferral> for Refusal {
+    fn from(deferral: Deferral) -> Self {
+        Self::Deferred(deferral)
     }
 }
 
@@ -199,9 +245,4 @@ impl Deferral {
             Self::Unavailable { .. } => None,
         }
     }
-}
-
-/// The sockets of a lane.
-fn sockets(in_flight_max: u16) -> Semaphore {
-    Semaphore::new(usize::from(in_flight_max) * SOCKETS_PER_MESSAGE)
 }

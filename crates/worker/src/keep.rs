@@ -28,9 +28,12 @@ const FULL_FOR: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Gate {
     kept: watch::Sender<usize>,
-    /// By routing key, until when a queue counts as full; no more entries than there are queues.
-    full: Arc<Mutex<BTreeMap<String, OffsetDateTime>>>,
+    /// By exchange and routing key, until when a queue counts as full; no more entries than there are queues.
+    full: Arc<Mutex<BTreeMap<Route, OffsetDateTime>>>,
 }
+
+/// Exchange and routing key: live and test have exchanges of their own, and the same keys.
+type Route = (String, String);
 
 /// What became of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +70,15 @@ impl Gate {
         *self.kept.borrow()
     }
 
-    fn is_full(&self, queue: &str, now: OffsetDateTime) -> bool {
-        self.full().get(queue).is_some_and(|until| now < *until)
+    fn is_full(&self, route: &Route, now: OffsetDateTime) -> bool {
+        self.full().get(route).is_some_and(|until| now < *until)
     }
 
-    fn note_full(&self, queue: &str, now: OffsetDateTime) {
-        self.full().insert(queue.to_owned(), now + FULL_FOR);
+    fn note_full(&self, route: Route, now: OffsetDateTime) {
+        self.full().insert(route, now + FULL_FOR);
     }
 
-    fn full(&self) -> MutexGuard<'_, BTreeMap<String, OffsetDateTime>> {
+    fn full(&self) -> MutexGuard<'_, BTreeMap<Route, OffsetDateTime>> {
         self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -146,12 +149,13 @@ pub(crate) async fn keep<P: Ports>(
         let message = &alternatives[chosen];
         let Err(error) = ports.publish(message.clone()).await else { return Kept::Stored };
         shut.get_or_insert_with(|| gate.shut());
-        let (exchange, key) = (&message.exchange, &message.routing_key);
+        let route = (message.exchange.clone(), message.routing_key.clone());
+        let (exchange, key) = (&route.0, &route.1);
         tracing::warn!(%error, exchange, key, "a result is not stored yet; trying again");
         let is_refused = matches!(error, PublishError::Refused | PublishError::Unroutable);
-        let is_full = is_refused && (asked_again == ASKED_AGAIN_MAX || gate.is_full(key, ports.now()));
+        let is_full = is_refused && (asked_again == ASKED_AGAIN_MAX || gate.is_full(&route, ports.now()));
         if is_full {
-            gate.note_full(key, ports.now());
+            gate.note_full(route, ports.now());
             chosen = (chosen + 1) % alternatives.len();
             asked_again = 0;
             pause = if chosen == 0 { PAUSE_MAX } else { PAUSE_MIN };

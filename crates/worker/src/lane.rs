@@ -2,44 +2,82 @@
 
 use std::sync::Arc;
 
-use bellhop_broker::{Consumer, Delivery, Incoming, Receipt};
-use tokio::sync::{Semaphore, mpsc};
+use bellhop_broker::{Consumer, Delivery, Incoming, Link, Receipt, Shards};
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::options::LaneOptions;
+use crate::places::Places;
 use crate::ports::Ports;
 use crate::process::{Origin, Processed, Processor};
 use crate::settle::{Completion, Settler};
 
 /// A lane at work.
 pub(crate) struct Lane<P> {
-    pub(crate) processor: Arc<Processor<P>>,
-    pub(crate) consumer: Consumer,
-    pub(crate) origin: Origin,
-    pub(crate) in_flight_max: u16,
-    pub(crate) stopping: CancellationToken,
+    processor: Arc<Processor<P>>,
+    stopping: CancellationToken,
+    queues: Vec<Taking>,
+}
+
+/// One queue of a lane.
+struct Taking {
+    consumer: Consumer,
+    origin: Arc<Origin>,
+    places: Places,
 }
 
 impl<P: Ports> Lane<P> {
+    /// Prepares to take from every queue of a lane.
+    pub(crate) fn new(
+        processor: Arc<Processor<P>>,
+        link: &Link,
+        options: LaneOptions,
+        shards: Shards,
+        stopping: CancellationToken,
+    ) -> Self {
+        let LaneOptions { mode, kind, .. } = options;
+        let division = options.division(shards);
+        let taking = |(queue, places): (String, Places)| Taking {
+            consumer: Consumer::new(link, &queue, division.of_one_queue(), stopping.clone()),
+            origin: Arc::new(Origin { mode, lane: kind, queue }),
+            places,
+        };
+        let queues = kind.queues(mode, shards).into_iter().zip(division.places()).map(taking).collect();
+        Self { processor, stopping, queues }
+    }
+
     /// Takes messages until told to stop, then gives back what was not begun and waits for what was.
-    ///
-    /// The permit comes before the message, so a panic anywhere gives it back, and messages of a lost session still in
-    /// hand count against the same budget as those of the new one.
-    pub(crate) async fn run(mut self, tasks: TaskTracker) {
-        let permits = Arc::new(Semaphore::new(usize::from(self.in_flight_max)));
-        let origin = Arc::new(self.origin);
-        let stopping = self.stopping.clone();
-        let settler = Settler { processor: Arc::clone(&self.processor), tasks: tasks.clone() };
+    pub(crate) fn run(self, tasks: &TaskTracker) {
+        let Self { processor, stopping, queues } = self;
+        let settler = Settler { processor: Arc::clone(&processor), tasks: tasks.clone() };
         let (completions, completed) = mpsc::unbounded_channel();
         tasks.spawn(settler.run(completed));
+        for queue in queues {
+            let (processor, stopping) = (Arc::clone(&processor), stopping.clone());
+            tasks.spawn(queue.run(processor, stopping, completions.clone(), tasks.clone()));
+        }
+    }
+}
+
+impl Taking {
+    /// The place comes before the message, so a panic anywhere gives it back, and messages of a lost session still in
+    /// hand count against the same budget as those of the new one.
+    async fn run<P: Ports>(
+        mut self,
+        processor: Arc<Processor<P>>,
+        stopping: CancellationToken,
+        completions: UnboundedSender<Completion>,
+        tasks: TaskTracker,
+    ) {
         loop {
             let permit = stopping.run_until_cancelled(async {
-                self.processor.gate.open().await;
-                Arc::clone(&permits).acquire_owned().await
+                processor.gate.open().await;
+                self.places.take().await
             });
-            let Some(Ok(permit)) = permit.await else { break };
+            let Some(permit) = permit.await else { break };
             let Some(delivery) = self.consumer.next().await else { break };
-            let (processor, origin) = (Arc::clone(&self.processor), Arc::clone(&origin));
+            let (processor, origin) = (Arc::clone(&processor), Arc::clone(&self.origin));
             let completions = completions.clone();
             tasks.spawn(async move {
                 let Delivery { message, receipt } = delivery;

@@ -10,6 +10,8 @@ mod worker;
 pub use worker::{Surroundings, Worker};
 
 mod lane;
+mod places;
+pub use places::Division;
 
 mod ports;
 pub use ports::{Ports, Services};
@@ -20,7 +22,6 @@ pub use process::{Origin, Processed, Processor, Settlement};
 mod admit;
 mod attempted;
 mod deliver;
-mod owed;
 mod request;
 
 mod isolation;

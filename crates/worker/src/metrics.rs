@@ -68,7 +68,7 @@ impl WorkerMetrics {
             )?,
             claims: counter(
                 "bellhop_claims_total",
-                "Claims on attempts 2 and 3, by what came of them.",
+                "Claims on attempts 2 and 3, and on the first of a series that somebody asked for, by what came of them.",
                 &["mode", "result"],
             )?,
             records: counter(

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use bellhop_broker::{Incoming, names};
+use bellhop_broker::{Incoming, Owed, UnreadableOwed, names};
 use bellhop_model::{EndReason, Event, EventLabels, Ladder, Mode, Records};
 use bellhop_store::{ActiveSubscription, Subscriptions};
 use futures_util::stream::FuturesUnordered;
@@ -13,7 +13,6 @@ use crate::isolation::Isolation;
 use crate::keep::{Gate, Kept, Logged, keep, keep_unless_refused};
 use crate::metrics::{WorkerMetrics, count};
 use crate::options::LaneKind;
-use crate::owed::{Owed, Unreadable};
 use crate::ports::Ports;
 use crate::publishing::{batch, parked, waiting};
 
@@ -135,10 +134,10 @@ impl<P: Ports> Processor<P> {
         }
     }
 
-    fn owed(&self, in_hand: &InHand<'_>) -> Result<Owed, Unreadable> {
+    fn owed(&self, in_hand: &InHand<'_>) -> Result<Owed, UnreadableOwed> {
         match in_hand.origin.lane {
             LaneKind::Fresh => Ok(Owed::fresh(self.ports.now())),
-            LaneKind::Due => Owed::read(in_hand.message),
+            LaneKind::Slow | LaneKind::Due => Owed::read(in_hand.message),
         }
     }
 
@@ -180,7 +179,8 @@ impl<P: Ports> Processor<P> {
         };
         self.count_event(in_hand.origin, "processed");
         let mut records = Records::default();
-        if owed.webhook.is_none() && done.iter().any(|done| done.is_put_off || !done.records.is_empty()) {
+        let is_begun_here = owed.webhook.is_none() || owed.is_first_of(event);
+        if is_begun_here && done.iter().any(|done| done.is_put_off || !done.records.is_empty()) {
             records.push_event(event, &in_hand.message.body, taken_at);
         }
         done.iter().for_each(|done| records.append(&done.records));
@@ -204,8 +204,15 @@ impl<P: Ports> Processor<P> {
     }
 
     /// Sets aside what cannot be processed: original bytes, reason, origin.
-    async fn park(&self, in_hand: &InHand<'_>, reason: &str, headers: Vec<(&'static str, String)>) -> Kept {
+    async fn park(
+        &self,
+        in_hand: &InHand<'_>,
+        reason: &str,
+        mut headers: Vec<(&'static str, String)>,
+    ) -> Kept {
         let InHand { message, origin, is_lost } = in_hand;
+        let now_ms = self.ports.now().unix_timestamp_nanos() / 1_000_000;
+        headers.push((names::PARKED_AT_HEADER, now_ms.to_string()));
         self.count_event(origin, "parked");
         tracing::warn!(reason, queue = %origin.queue, "parked a message that cannot be processed");
         let message = parked(message, (origin.mode, &origin.queue), reason, headers, self.message_id());
@@ -236,7 +243,7 @@ impl From<Kept> for Done {
 
 /// Reads the event and checks it against what the message says outside its body.
 ///
-/// Messages in the due lane carry names of ours where fresh ones carry the publisher's, so only what is kept is
+/// Messages in the other lanes carry names of ours where fresh ones carry the publisher's, so only what is kept is
 /// compared there.
 fn decode(in_hand: &InHand<'_>) -> Result<Event, bellhop_model::EventError> {
     let InHand { message, origin, .. } = in_hand;
@@ -249,7 +256,7 @@ fn decode(in_hand: &InHand<'_>) -> Result<Event, bellhop_model::EventError> {
             content_type: message.content_type(),
             organisation,
         },
-        LaneKind::Due => {
+        LaneKind::Slow | LaneKind::Due => {
             EventLabels { message_type: message.message_type(), organisation, ..EventLabels::default() }
         }
     };

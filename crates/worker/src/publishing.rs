@@ -1,11 +1,9 @@
-//! The messages a worker publishes: next attempts, deferrals, records, and what it parks.
+//! The messages a worker publishes: next attempts, deferrals, detours, records, and what it parks.
 
-use bellhop_broker::{Incoming, Outgoing, names};
+use bellhop_broker::{Incoming, Outgoing, Owed, names};
 use bellhop_model::{Mode, Records, Rung};
 use bytes::Bytes;
 use time::OffsetDateTime;
-
-use crate::owed::Owed;
 
 /// A message to the wait ladder: the event as it came, and what it owes when the wait is over.
 ///
@@ -17,11 +15,20 @@ pub(crate) fn waiting(
     owed: &Owed,
     message_id: String,
 ) -> Outgoing {
+    owing(message, mode, names::wait_key(rung), owed, message_id)
+}
+
+/// A message to the slow lane: the event as it came, and the delivery that it owes.
+pub(crate) fn slow(message: &Incoming, mode: Mode, owed: &Owed, message_id: String) -> Outgoing {
+    owing(message, mode, names::SLOW_KEY.to_owned(), owed, message_id)
+}
+
+fn owing(message: &Incoming, mode: Mode, routing_key: String, owed: &Owed, message_id: String) -> Outgoing {
     let mut headers = owed.headers();
     headers.extend(kept_headers(message));
     Outgoing {
         exchange: names::mode_exchange(mode),
-        routing_key: names::wait_key(rung),
+        routing_key,
         message_id,
         message_type: message.message_type().map(str::to_owned),
         timestamp: timestamp(message),
@@ -58,8 +65,8 @@ pub(crate) fn parked(
     headers.extend(kept_headers(message));
     headers.push((names::REASON_HEADER, reason.to_owned()));
     headers.push((names::ORIGIN_HEADER, queue.to_owned()));
-    headers.extend(message.message_id().map(|id| ("bellhop-message-id", id.to_owned())));
-    headers.push(("bellhop-routing-key", message.routing_key.clone()));
+    headers.extend(message.message_id().map(|id| (names::ORIGINAL_ID_HEADER, id.to_owned())));
+    headers.push((names::ORIGINAL_KEY_HEADER, message.routing_key.clone()));
     Outgoing {
         exchange: names::mode_exchange(mode),
         routing_key: names::PARKED_KEY.to_owned(),

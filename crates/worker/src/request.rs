@@ -1,6 +1,6 @@
 //! The request to an endpoint: body, signature, headers.
 
-use bellhop_model::{Attempt, Event, Expansion, Mode, Sent, Signature};
+use bellhop_model::{Attempt, Event, Mode, PayloadLevel, Sent, Signature};
 use bellhop_sender::{HeaderName, HeaderValue, PlainHttp, Request};
 use bellhop_store::ActiveSubscription;
 use bytes::Bytes;
@@ -10,6 +10,7 @@ const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 const EVENT: HeaderName = HeaderName::from_static("webhook-event");
 const ATTEMPT: HeaderName = HeaderName::from_static("webhook-attempt");
+const TEST_EVENT: HeaderName = HeaderName::from_static("webhook-test-event");
 const MODE: HeaderName = HeaderName::from_static("webhook-mode");
 
 /// A rendered body with its signature.
@@ -17,7 +18,7 @@ pub(crate) struct Signed {
     body: String,
     signature: Signature,
     timestamp: i64,
-    expansion: Expansion,
+    payload: PayloadLevel,
 }
 
 impl Signed {
@@ -25,16 +26,16 @@ impl Signed {
     ///
     /// * `timestamp`: unix seconds of this attempt.
     pub(crate) fn new(event: &Event, subscription: &ActiveSubscription, timestamp: i64) -> Self {
-        let expansion = subscription.subscription.expansion;
-        let body = event.payload.render(expansion);
+        let payload = subscription.subscription.payload;
+        let body = event.payload.render(payload);
         let signature = subscription.signer.sign(&event.id, timestamp, body.as_bytes());
-        Self { body, signature, timestamp, expansion }
+        Self { body, signature, timestamp, payload }
     }
 
     /// What the log has to know of it.
     pub(crate) fn sent(&self) -> Sent<'static> {
         let signature = self.signature.as_str().to_owned().into();
-        Sent { expansion: self.expansion, timestamp: self.timestamp, signature }
+        Sent { payload: self.payload, timestamp: self.timestamp, signature }
     }
 
     /// The request of one attempt.
@@ -47,7 +48,7 @@ impl Signed {
         subscription: &'a ActiveSubscription,
         attempt: Attempt,
     ) -> Result<Request<'a>, PlainHttp> {
-        let headers = vec![
+        let mut headers = vec![
             (ID, value(event.id.as_str())),
             (TIMESTAMP, HeaderValue::from(self.timestamp)),
             (SIGNATURE, value(self.signature.as_str())),
@@ -55,6 +56,9 @@ impl Signed {
             (ATTEMPT, HeaderValue::from(u16::from(attempt.number()))),
             (MODE, mode(event.mode)),
         ];
+        if event.is_test {
+            headers.push((TEST_EVENT, HeaderValue::from_static("true")));
+        }
         Request::new(&subscription.subscription.url, event.mode, headers, Bytes::from(self.body))
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_broker::{BrokerAddress, Consumer, DeclareError, Declared, Link, LinkState, Publisher, Topology};
-use bellhop_runtime::health::{Condition, Health};
+use bellhop_broker::{BrokerAddress, DeclareError, Declared, Link, LinkState, Publisher, Topology};
+use bellhop_runtime::health::Health;
 use bellhop_runtime::metrics::Metrics;
 use bellhop_sender::Sender;
 use bellhop_store::Store;
@@ -15,9 +15,9 @@ use crate::isolation::Isolation;
 use crate::keep::Gate;
 use crate::lane::Lane;
 use crate::metrics::WorkerMetrics;
-use crate::options::{LaneOptions, WorkerOptions};
+use crate::options::WorkerOptions;
 use crate::ports::Services;
-use crate::process::{Origin, Processor};
+use crate::process::Processor;
 use crate::stats;
 
 /// A running worker. It holds no state that a successor would miss.
@@ -59,8 +59,14 @@ impl Worker {
         let publishing = Link::open(broker, "bellhop worker, publishing");
         let gate = Gate::default();
         stats::register(metrics.registry(), &store, [&consuming, &publishing], gate.clone())?;
-        background.spawn(watch_readiness(health.condition("broker"), consuming.watch(), ended.clone()));
-        background.spawn(declare(Topology::new(&options.ladder), publishing.declarer(), ended.clone()));
+        // Ready is who can take messages.
+        let broker = health.condition("broker");
+        background.spawn(broker.follow(consuming.watch(), LinkState::problem, ended.clone()));
+        background.spawn(declare(
+            Topology::new(&options.ladder, options.shards),
+            publishing.declarer(),
+            ended.clone(),
+        ));
         background.spawn({
             let (store, ended) = (store.clone(), ended.clone());
             async move { store.watch(ended).await }
@@ -75,16 +81,9 @@ impl Worker {
         let metrics = WorkerMetrics::register(metrics.registry())?;
         let isolation = Isolation::new(&options, &metrics, stopping.clone());
         let processor = Arc::new(Processor::new(services, options.ladder, metrics, gate, isolation));
-        for &LaneOptions { mode, kind, in_flight_max } in &options.lanes {
-            let origin = Origin { mode, lane: kind, queue: kind.queue(mode) };
-            let lane = Lane {
-                processor: Arc::clone(&processor),
-                consumer: Consumer::new(&consuming, &origin.queue, in_flight_max, stopping.clone()),
-                origin,
-                in_flight_max,
-                stopping: stopping.clone(),
-            };
-            lanes.spawn(lane.run(lanes.clone()));
+        for &lane in &options.lanes {
+            let processor = Arc::clone(&processor);
+            Lane::new(processor, &consuming, lane, options.shards, stopping.clone()).run(&lanes);
         }
         Ok(Self { lanes, background, consuming, publishing, stopping, ended })
     }
@@ -112,29 +111,8 @@ impl Worker {
     }
 }
 
-/// Ready is who can take messages.
-async fn watch_readiness(
-    condition: Condition,
-    mut state: tokio::sync::watch::Receiver<LinkState>,
-    ended: CancellationToken,
-) {
-    let watching = async {
-        loop {
-            let now = state.borrow_and_update().clone();
-            match now {
-                LinkState::Up | LinkState::Blocked => condition.set_ready(),
-                LinkState::Down(Some(error)) => condition.set_not_ready(error.to_string()),
-                LinkState::Down(None) => condition.set_not_ready("not connected yet"),
-            }
-            if state.changed().await.is_err() {
-                return;
-            }
-        }
-    };
-    ended.run_until_cancelled(watching).await;
-}
-
-/// Declares the topology where the user may; elsewhere somebody with the right has to.
+/// Declares the topology where the user may; elsewhere somebody with the right has to. How events reach the queues is
+/// left to `bellhop topology` everywhere.
 async fn declare(topology: Topology, declarer: bellhop_broker::Declarer, ended: CancellationToken) {
     const AGAIN_AFTER: Duration = Duration::from_secs(5);
     let declaring = async {

@@ -5,7 +5,7 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 use time::OffsetDateTime;
 
-use crate::appointment::ORGANISATION;
+use crate::appointment::{APPOINTMENT, ORGANISATION, SCHEDULED};
 
 /// A message to publish. The fields are public so that a case can spoil each of them.
 #[derive(Debug, Clone)]
@@ -58,6 +58,17 @@ impl Message {
 }
 
 impl Message {
+    /// An event in Test Mode, of another organisation than usual.
+    #[must_use]
+    pub fn of(organisation: &str, id: &str) -> Self {
+        let usual = Self::event("test", SCHEDULED, id, APPOINTMENT);
+        let body =
+            String::from_utf8(usual.body).expect("an event is text").replace(ORGANISATION, organisation);
+        let mut headers = FieldTable::default();
+        headers.insert("organisation-id".into(), AMQPValue::LongString(organisation.into()));
+        Self { properties: usual.properties.with_headers(headers), body: body.into_bytes(), ..usual }
+    }
+
     /// A message of the log.
     #[must_use]
     pub fn of_log(body: Vec<u8>) -> Self {

@@ -56,7 +56,7 @@ async fn main() -> Result<()> {
     let binary = program::build().await.context("failed to build bellhop")?;
     let program = Program::new(&binary, environment)
         .with("BELLHOP_RETRY_WAITS", WAITS)
-        .with("BELLHOP_WORKER_LANES", "test.fresh,test.due")
+        .with("BELLHOP_WORKER_LANES", "test.fresh,test.slow,test.due")
         .with("BELLHOP_PROBES_LISTEN", "127.0.0.1:0")
         .with("BELLHOP_LOGS_FORMAT", "json");
     say(&program.run(&["migrate"]).await?.succeeded()?.stdout);

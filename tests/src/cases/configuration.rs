@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+use crate::appointment::ORGANISATION;
 use crate::context::Context;
 use crate::program::{Finished, Program};
 
@@ -35,6 +36,30 @@ pub async fn all_problems_are_told_at_once(context: Context) -> Result<()> {
     let finished: Finished = program.run(&["worker"]).await?.ended_with(REFUSED)?;
     let problems = ["[amqp] url", "[probes] listen", "everywhere", "[retry] waits", "soon"];
     finished.complains_of(&problems).map(drop)
+}
+
+/// A file adds a type, which is then known like those that are built in; a wrong one names what is wrong with it.
+pub async fn an_event_type_is_added_by_a_file(context: Context) -> Result<()> {
+    let site = context.site().await?;
+    let program = site.operator.program();
+    let sample = r#"{"id":"vis_Sample","organisationId":"org_x"}"#;
+    let entry = |event_type: &str| {
+        format!(r#"[{{"type":"{event_type}","firesWhen":"A visit is signed.","sample":{sample}}}]"#)
+    };
+    let add = ["webhook", "add", "--mode", "test", "--organisation", ORGANISATION, "--event", "visit.signed"];
+    let note = "not known to fire `visit.signed`";
+    for (name, content, notes) in [("known.json", entry("visit.signed"), 0), ("other.json", entry("a.b"), 1)]
+    {
+        let file = context.scratch_file(name, &content)?;
+        let url = format!("https://example.org/{name}");
+        let informed = program.clone().with("BELLHOP_EVENT_TYPES_FILE", &file.display().to_string());
+        let finished = informed.run(&[&add[..], &["--url", &url]].concat()).await?.succeeded()?;
+        ensure!(finished.stderr.matches(note).count() == notes, "{name}: {}", finished.stderr);
+    }
+    let wrong = context.scratch_file("wrong.json", &entry("visit"))?;
+    let misinformed = program.clone().with("BELLHOP_EVENT_TYPES_FILE", &wrong.display().to_string());
+    let finished = misinformed.run(&["webhook", "list"]).await?.ended_with(REFUSED)?;
+    finished.complains_of(&["[event_types] file", "wrong.json", "`visit`"]).map(drop)
 }
 
 async fn program(context: &Context) -> Result<Program> {

@@ -4,9 +4,10 @@ use anyhow::{Context as _, Result, ensure};
 use time::OffsetDateTime;
 
 use crate::amqp::Message;
-use crate::appointment::{APPOINTMENT, COLLAPSED, EXPANDED, PATIENT_EXPANDED, SCHEDULED};
+use crate::appointment::{APPOINTMENT, COLLAPSED, EXPANDED, ID_ONLY, PATIENT_EXPANDED, SCHEDULED};
 use crate::context::Context;
 use crate::operator::Registration;
+use crate::patience::eventually;
 use crate::receiver::Answer;
 
 /// The plain story: register, publish at the command line, receive.
@@ -87,6 +88,49 @@ pub async fn each_webhook_gets_what_it_expands_and_nothing_else(context: Context
         ensure!(requests[0].body == body, "{}: {:?}", endpoint.url, requests[0].body);
         requests[0].verify(&webhook.secret)?;
     }
+    Ok(())
+}
+
+/// Each request is held against the whole body; beside it another webhook gets the full payload of the same event. The
+/// log must tell what was sent, too.
+pub async fn a_webhook_that_wants_the_id_alone_gets_nothing_else(context: Context) -> Result<()> {
+    let site = context.site().await?;
+    let receiver = context.receiver().await?;
+    let _worker = site.worker().await?;
+    let _recorder = site.recorder().await?;
+    let frugal = receiver.endpoint_in_turn("frugal", vec![Answer::status(500), Answer::status(200)]);
+    let usual = receiver.endpoint("usual", Answer::status(200));
+    let registration = Registration { payload: "id-only", ..Registration::test(&frugal.url) };
+    let webhook = site.operator.register(&registration).await?;
+    site.operator.add_webhook(&usual.url).await?;
+    ensure!(site.operator.show_webhook(&webhook).await?["payload"] == "id_only");
+
+    site.operator.publish_appointment().await?;
+
+    for request in frugal.await_requests(2).await? {
+        ensure!(request.body == ID_ONLY, "{:?}", request.body);
+        request.verify(&webhook.secret)?;
+    }
+    ensure!(usual.await_requests(1).await?[0].body == COLLAPSED);
+    let delivered = eventually("the delivery to be on record", async || {
+        let latest = site.operator.latest_delivery(&webhook.id).await?;
+        Ok(latest.filter(|delivery| delivery["state"] == "delivered"))
+    });
+    let delivered = delivered.await?;
+    let requests = delivered["requests"].as_array().context("a list of requests")?;
+    ensure!(requests.len() == 2 && requests.iter().all(|made| made["payload"] == "id_only"), "{delivered}");
+    Ok(())
+}
+
+/// Nothing is registered whose wishes contradict each other.
+pub async fn who_wants_the_id_alone_can_expand_nothing(context: Context) -> Result<()> {
+    let site = context.site().await?;
+    let url = "https://example.org/hook";
+    let registration = Registration { payload: "id-only", expanded: &["patient"], ..Registration::test(url) };
+    let refused = site.operator.register(&registration).await.err().context("a contradiction is refused")?;
+    ensure!(format!("{refused:#}").contains("--payload full"), "{refused:#}");
+    let listed = site.operator.program().run(&["webhook", "list", "--output", "json"]).await?.succeeded()?;
+    ensure!(!listed.stdout.contains("wh_"), "a webhook was kept: {}", listed.stdout);
     Ok(())
 }
 

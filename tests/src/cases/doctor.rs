@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::context::{Context, Site};
+use crate::program::Program;
 
 /// A policy that somebody else meant well with.
 const LOSSY: &str = r#"{"overflow":"drop-head"}"#;
@@ -29,14 +30,22 @@ pub async fn a_sound_fleet_passes_and_a_foreign_policy_does_not(context: Context
 }
 
 async fn examine(site: &Site) -> Result<(Option<i32>, Value)> {
+    examine_as(site, site.operator.program()).await
+}
+
+/// Runs `bellhop doctor` with a management URL.
+///
+/// * returns its exit code, and what it found.
+pub(crate) async fn examine_as(site: &Site, program: &Program) -> Result<(Option<i32>, Value)> {
     let management = site.place.addresses().management.clone();
-    let program = site.operator.program().clone().with("BELLHOP_RABBITMQ_MANAGEMENT_URL", &management);
+    let program = program.clone().with("BELLHOP_RABBITMQ_MANAGEMENT_URL", &management);
     let finished = program.run(&["doctor", "--output", "json"]).await?;
     let found = serde_json::from_str(&finished.stdout).with_context(|| finished.stderr.clone())?;
     Ok((finished.code, found))
 }
 
-fn problems(found: &Value) -> Vec<String> {
+/// What it calls a problem.
+pub(crate) fn problems(found: &Value) -> Vec<String> {
     let findings = found["findings"].as_array().cloned().unwrap_or_default();
     let told = findings.iter().filter(|finding| finding["mark"] == "problem");
     told.map(|finding| finding["what"].as_str().unwrap_or_default().to_owned()).collect()

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::account::{Account, ensure_no_ends, load};
 use crate::context::Context;
 use crate::patience::eventually;
-use crate::receiver::{Answer, Closed, Gate, Request};
+use crate::receiver::{Answer, Closed, Endpoint, Gate, Receiver, Request};
 use crate::worker::Worker;
 
 /// Enough that each bad webhook gets more than it has places and room for.
@@ -19,9 +19,10 @@ const HEALTHY: [&str; 3] = ["healthy", "hale", "hearty"];
 const PLACES: usize = 4;
 
 /// Deadlines so long that nothing ends by them: what is held stays held until the case lets go.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("BELLHOP_WORKER_WEBHOOK_IN_FLIGHT_MAX", "4"),
     ("BELLHOP_WORKER_FRESH_IN_FLIGHT_MAX", "24"),
+    ("BELLHOP_WORKER_SLOW_IN_FLIGHT_MAX", "24"),
     ("BELLHOP_WORKER_DUE_IN_FLIGHT_MAX", "24"),
     ("BELLHOP_SENDER_REQUEST_TIMEOUT", "60s"),
     ("BELLHOP_SHUTDOWN_DRAIN_TIMEOUT", "90s"),
@@ -77,6 +78,87 @@ pub async fn bad_webhooks_cost_the_others_nothing(context: Context) -> Result<()
     account.ensure_bounded(0)?;
     ensure!(slow.requests().len() == EVENTS, "the slow endpoint saw {} requests", slow.requests().len());
     Ok(())
+}
+
+/// Longer than a webhook may take that is not slow.
+const SLOW: Duration = Duration::from_millis(1_100);
+
+const DIVERTED: &str = "bellhop_diversions_total{mode=\"test\",reason=\"slow\"}";
+
+/// Once a worker has seen that two webhooks are slow, nothing of theirs holds a place of the fresh lane, although one of
+/// them hangs; and every one gets every event, once.
+pub async fn slow_webhooks_go_by_a_lane_of_their_own(context: Context) -> Result<()> {
+    let site = context.site_with(&SETTINGS).await?;
+    let receiver = context.receiver().await?;
+    let gate = Gate::default();
+    let hanging = slow_then_hanging(&receiver, "hanging", &gate);
+    let slow = receiver.endpoint("slow", Answer::status(200).after(SLOW));
+    let healthy = HEALTHY.map(|name| receiver.endpoint(name, Answer::status(200)));
+    for endpoint in healthy.iter().chain([&hanging, &slow]) {
+        site.operator.add_webhook(&endpoint.url).await?;
+    }
+    let worker = site.worker().await?;
+    let (first, others) = (load(1), load(EVENTS).split_off(1));
+    site.amqp().await?.publish_all(&first).await?;
+    receiver.await_taken(HEALTHY.len() + 2).await?;
+
+    site.amqp().await?.publish_all(&others).await?;
+
+    for endpoint in &healthy {
+        endpoint.await_requests(EVENTS).await?;
+    }
+    hanging.await_requests(1 + PLACES).await?;
+    await_shown(&worker, "bellhop_lane_in_flight{lane=\"fresh\",mode=\"test\"} 0").await?;
+    worker.await_figure("bellhop_lane_in_flight{lane=\"slow\",mode=\"test\"}", PLACES as u64).await?;
+    let diverted = usize::try_from(worker.figure(DIVERTED).await?)?;
+    ensure!(diverted == 2 * others.len(), "{diverted} deliveries were diverted");
+    ensure!(hanging.requests().len() == 1 + PLACES, "{:?}", hanging.requests());
+
+    gate.open();
+    receiver.await_taken(EVENTS * (HEALTHY.len() + 2)).await?;
+    site.ensure_nothing_owed(worker).await?;
+    ensure_no_ends(&site.amqp().await?).await?;
+    let account = Account::of(receiver.requests());
+    account.ensure_nothing_lost(EVENTS, &HEALTHY)?;
+    account.ensure_nothing_lost(EVENTS, &["hanging", "slow"])?;
+    ensure!(account.repeats() == 0, "{} requests were repeated", account.repeats());
+    Ok(())
+}
+
+/// What it has in hand of the slow lane a worker finishes; what it had not begun, another one does.
+pub async fn a_worker_that_stops_repeats_nothing_of_the_slow_lane(context: Context) -> Result<()> {
+    let site = context.site_with(&SETTINGS).await?;
+    let receiver = context.receiver().await?;
+    let gate = Gate::default();
+    let hanging = slow_then_hanging(&receiver, "hanging", &gate);
+    site.operator.add_webhook(&hanging.url).await?;
+    let worker = site.worker().await?;
+    site.amqp().await?.publish_all(&load(1)).await?;
+    receiver.await_taken(1).await?;
+    site.amqp().await?.publish_all(&load(EVENTS).split_off(1)).await?;
+    hanging.await_requests(1 + PLACES).await?;
+    worker.await_figure(DIVERTED, EVENTS as u64 - 1).await?;
+
+    worker.terminate().await?;
+    worker.logs().await_line("draining").await?;
+    gate.open();
+    let status = worker.ended().await?;
+
+    ensure!(status.success(), "the worker ended with {status}");
+    let successor = site.worker().await?;
+    receiver.await_taken(EVENTS).await?;
+    site.ensure_nothing_owed(successor).await?;
+    ensure_no_ends(&site.amqp().await?).await?;
+    let account = Account::of(receiver.requests());
+    account.ensure_nothing_lost(EVENTS, &["hanging"])?;
+    ensure!(account.repeats() == 0, "{} requests were repeated", account.repeats());
+    Ok(())
+}
+
+/// An endpoint whose first answer is slow, and whose others wait until they are let go.
+fn slow_then_hanging(receiver: &Receiver, name: &str, gate: &Gate) -> Endpoint {
+    let held = Answer::status(200).behind(gate);
+    receiver.endpoint_in_turn(name, vec![Answer::status(200).after(SLOW), held])
 }
 
 /// Waits until a worker's metrics have a line.

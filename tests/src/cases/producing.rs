@@ -99,5 +99,5 @@ async fn connect(url: &str) -> Result<Producer> {
 }
 
 fn event() -> Result<NewEvent> {
-    Ok(NewEvent::new(SCHEDULED.parse()?, Mode::Test, APPOINTMENT)?)
+    Ok(NewEvent::new(&SCHEDULED.parse()?, Mode::Test, APPOINTMENT)?)
 }

@@ -1,10 +1,11 @@
 //! What the log tells gets into the tables: all of it, once, sealed, whoever is killed or away.
 
 pub mod expiry;
+pub mod failing;
 pub mod flaws;
 pub mod listing;
 pub mod records;
-mod tables;
+pub(crate) mod tables;
 
 use std::collections::BTreeMap;
 

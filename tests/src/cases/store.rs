@@ -26,7 +26,7 @@ pub async fn a_registered_webhook_is_resolved_ready_to_sign_and_only_in_its_mode
     let active = subscriptions.find(&registered.webhook.id).context("not resolved")?;
     ensure!(active.subscription.url == registered.webhook.url, "{:?}", active.subscription);
     ensure!(active.subscription.event_types == registered.webhook.event_types, "{active:?}");
-    ensure!(active.subscription.expansion == registered.webhook.expansion, "{active:?}");
+    ensure!(active.subscription.payload == registered.webhook.payload, "{active:?}");
     let signature = active.signer.sign(&"evt_1".parse()?, 1_700_000_000, b"{}");
     verify(&registered.secret, "evt_1", 1_700_000_000, b"{}", signature.as_str())?;
 
@@ -82,7 +82,7 @@ pub async fn duplicates_and_one_webhook_too_many_are_refused(context: Context) -
         async move { store.add_webhook(new_webhook(&format!("n{number}"))).await }
     }));
     let refused: Vec<StoreError> = added.await.into_iter().filter_map(Result::err).collect();
-    ensure!(matches!(refused.as_slice(), [StoreError::TooManyWebhooks]), "{refused:?}");
+    ensure!(matches!(refused.as_slice(), [StoreError::TooManyWebhooks { .. }]), "{refused:?}");
     let mut other = new_webhook("a");
     other.mode = Mode::Live;
     store.add_webhook(other).await.context("the other mode has a count of its own")?;

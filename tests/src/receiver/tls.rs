@@ -9,15 +9,18 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
 /// What a receiver needs to speak TLS, and what a client needs to believe it.
-pub(super) struct Identity {
+pub struct Identity {
     /// Turns connections into TLS connections.
-    pub(super) acceptor: TlsAcceptor,
+    pub acceptor: TlsAcceptor,
     /// The certificate in PEM, which is its own authority.
-    pub(super) authority: String,
+    pub authority: String,
 }
 
 /// Makes a certificate for 127.0.0.1 and `localhost`.
-pub(super) fn make_identity() -> Result<Identity> {
+///
+/// # Errors
+/// When the libraries refuse to.
+pub fn make_identity() -> Result<Identity> {
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).context("make a certificate")?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(anyhow::Error::msg)?;

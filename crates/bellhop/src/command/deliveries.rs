@@ -8,11 +8,11 @@ use bellhop_model::{
     DeliveryId, DeliveryState, DeliveryStateName, EventId, EventType, Mode, OrganisationId, WebhookId,
 };
 use bellhop_store::{DELIVERIES_PAGE_MAX, DeliveryCursor, DeliveryFilter, LoggedDelivery, Store};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use super::output::{Output, OutputArguments, moment, moment_of, read_time};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
@@ -77,20 +77,6 @@ pub(crate) struct ShowArguments {
     output: OutputArguments,
 }
 
-/// How to print.
-#[derive(Debug, Clone, Copy, Args)]
-struct OutputArguments {
-    /// text for people, json for scripts.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 /// Carries a command out.
 pub(super) async fn run(file: Option<&Path>, command: DeliveriesCommand) -> Result<(), Failure> {
     let config = Config::load(file, Needs::Store)?;
@@ -117,7 +103,7 @@ async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
         println!("no deliveries; is a recorder running?");
     }
     for delivery in &deliveries {
-        let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing } =
+        let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing, .. } =
             delivery;
         println!(
             "{}  {id}  {mode}  {:<34}  {}  {organisation}  {webhook}  {event_type}  {event}",
@@ -141,7 +127,8 @@ fn told(delivery: &LoggedDelivery) -> String {
 }
 
 fn describe(delivery: &LoggedDelivery) -> Value {
-    let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing } = delivery;
+    let LoggedDelivery { id, mode, organisation, event, event_type, is_test, webhook, begun_at, standing } =
+        delivery;
     let (reason, next_at) = match standing.state {
         DeliveryState::Ended(reason) => (Some(reason.as_str()), None),
         DeliveryState::Retrying { next_at_us } => (None, Some(moment(moment_of(next_at_us)))),
@@ -153,6 +140,7 @@ fn describe(delivery: &LoggedDelivery) -> Value {
         "organisation": organisation.as_str(),
         "event": event.as_str(),
         "type": event_type.as_str(),
+        "testEvent": is_test,
         "webhook": webhook.as_str(),
         "begunAt": moment(*begun_at),
         "state": standing.state.name().as_str(),
@@ -164,19 +152,6 @@ fn describe(delivery: &LoggedDelivery) -> Value {
         "status": standing.status,
         "outcome": standing.outcome,
     })
-}
-
-fn moment(moment: OffsetDateTime) -> String {
-    moment.format(&Rfc3339).unwrap_or_default()
-}
-
-fn moment_of(micros: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
-fn read_time(text: &str) -> Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "expected a time such as `2026-11-23T08:00:00Z`".to_owned())
 }
 
 fn read_limit(text: &str) -> Result<usize, String> {

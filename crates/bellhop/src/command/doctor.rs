@@ -24,7 +24,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use bellhop_broker::{BrokerAddress, Topology};
+use bellhop_broker::{BrokerAddress, Shards, Topology};
 use bellhop_store::Store;
 use bellhop_worker::LaneOptions;
 use clap::{Args, ValueEnum};
@@ -59,6 +59,8 @@ pub(crate) enum Role {
     Recorder,
     /// Publishes events.
     Producer,
+    /// Publishes events and test events.
+    Api,
     /// Declares the topology.
     Operator,
 }
@@ -71,6 +73,8 @@ struct Expected<'c> {
     topology: &'c Topology,
     /// Which lanes a worker serves.
     lanes: &'c [LaneOptions],
+    /// How many queues each fresh lane has.
+    shards: Shards,
     /// What our user does.
     role: Role,
 }
@@ -88,7 +92,7 @@ enum Output {
 pub(super) async fn run(file: Option<&Path>, arguments: DoctorArguments) -> Result<(), Failure> {
     let DoctorArguments { role, output } = arguments;
     let config = Config::load(file, Needs::Nothing)?;
-    let topology = Topology::new(&config.worker.ladder);
+    let topology = Topology::new(&config.worker.ladder, config.worker.shards);
     let mut findings = settings::examine(&config);
     let (broker, stores) =
         tokio::join!(examine_broker(&config, &topology, role), examine_stores(&config, role));
@@ -133,8 +137,10 @@ async fn examine_broker(config: &Config, topology: &Topology, role: Role) -> Vec
     };
     let (mut findings, told) = tokio::join!(broker::examine(address, topology), told);
     match told {
-        Ok(facts) => findings
-            .extend(judge_facts(&facts, &Expected { address, topology, lanes: &config.worker.lanes, role })),
+        Ok(facts) => {
+            let (lanes, shards) = (config.worker.lanes.as_slice(), config.worker.shards);
+            findings.extend(judge_facts(&facts, &Expected { address, topology, lanes, shards, role }));
+        }
         Err(error) => findings.push(Finding::problem(
             Subject::Broker,
             format!("RabbitMQ's management API does not serve us: {error}"),
@@ -149,7 +155,7 @@ fn judge_facts(facts: &Facts, expected: &Expected<'_>) -> Vec<Finding> {
     let Expected { address, topology, .. } = expected;
     let subject = Subject::Broker;
     let mut findings =
-        facts.overview.judge(subject, "the version", |told| vec![cluster::judge_version(told)]);
+        facts.overview.judge(subject, "its version", |told| cluster::judge_overview(told, topology));
     findings.extend(facts.nodes.judge(subject, "nodes", |nodes| cluster::judge_nodes(nodes)));
     findings.extend(facts.skew.map(|skew| clocks::judge("RabbitMQ", skew)));
     if let Some(ManagementError::NotFound(_)) = facts.queues.error() {
@@ -189,6 +195,10 @@ async fn examine_stores(config: &Config, role: Role) -> Vec<Finding> {
             }
             Role::Recorder => {
                 let why = "a recorder writes to PostgreSQL";
+                Finding::problem(Subject::Postgres, what, why, mend)
+            }
+            Role::Api => {
+                let why = "an API keeps webhooks and keys in PostgreSQL";
                 Finding::problem(Subject::Postgres, what, why, mend)
             }
             Role::Producer | Role::Operator => Finding::skipped(Subject::Postgres, what, mend),

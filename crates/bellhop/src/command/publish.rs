@@ -49,7 +49,7 @@ pub(crate) struct PublishArguments {
 pub(super) async fn run(file: Option<&Path>, arguments: PublishArguments) -> Result<(), Failure> {
     let config = Config::load(file, Needs::Broker)?;
     let PublishArguments { mode, event_type, quiet, files } = arguments;
-    if !event_type.is_known() {
+    if config.catalogue.find(&event_type).is_none() {
         eprintln!("bellhop: note: the platform is not known to fire `{event_type}`; published all the same");
     }
     let producer = Producer::connect(config.broker(), config.producer).await.map_err(anyhow::Error::new)?;
@@ -70,7 +70,7 @@ async fn publish_all(
     tally: &mut Tally,
 ) {
     let publish = async |text: String| {
-        let event = NewEvent::new(event_type.clone(), mode, &text).map_err(|error| error.to_string())?;
+        let event = NewEvent::new(event_type, mode, &text).map_err(|error| error.to_string())?;
         producer.publish(&event).await.map_err(|error| error.to_string())?;
         Ok(event.id().clone())
     };

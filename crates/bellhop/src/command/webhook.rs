@@ -5,14 +5,15 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use bellhop_model::{
-    DisabledReason, EndpointUrl, EventType, Expansion, Mode, OrganisationId, Webhook, WebhookId,
-    WebhookStatus,
+    DisabledReason, EndpointUrl, EventType, Expansion, Mode, OrganisationId, PayloadLevel, Webhook,
+    WebhookId, WebhookStatus, check_description,
 };
 use bellhop_store::{CacheReach, NewWebhook, Registered, Store, WebhookFilter};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use time::format_description::well_known::Rfc3339;
 
+use crate::command::author::at_the_shell;
+use crate::command::output::{Output, OutputArguments, moment};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
@@ -51,8 +52,22 @@ pub(crate) struct AddArguments {
     /// An object to send whole: patient, task or window; repeat for more.
     #[arg(long = "expand", value_name = "OBJECT")]
     expand: Vec<String>,
+    /// The full payload, or id-only: nothing but the appointment's id, and nothing can be expanded.
+    #[arg(long, value_enum, default_value_t = Level::Full)]
+    payload: Level,
+    /// What a person calls it.
+    #[arg(long, default_value = "")]
+    description: String,
     #[command(flatten)]
     output: OutputArguments,
+}
+
+/// How much of an event is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    Full,
+    #[value(alias = "id_only")]
+    IdOnly,
 }
 
 /// Which webhooks are listed.
@@ -77,20 +92,6 @@ pub(crate) struct OneArguments {
     output: OutputArguments,
 }
 
-/// How to print.
-#[derive(Debug, Clone, Copy, Args)]
-struct OutputArguments {
-    /// text for people, json for scripts.
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 /// Carries a command out.
 pub(super) async fn run(file: Option<&Path>, command: WebhookCommand) -> Result<(), Failure> {
     let config = Config::load(file, Needs::Store)?;
@@ -103,47 +104,66 @@ pub(super) async fn run(file: Option<&Path>, command: WebhookCommand) -> Result<
             print(&webhook, output);
             Ok(())
         }
-        WebhookCommand::Enable(OneArguments { id, output }) => {
-            let written = store.enable_webhook(&id).await.map_err(anyhow::Error::new)?;
-            warn_unless_cached(written.cache);
-            print(&written.value, output);
-            Ok(())
-        }
-        WebhookCommand::Disable(OneArguments { id, output }) => {
-            let written =
-                store.disable_webhook(&id, DisabledReason::Requested).await.map_err(anyhow::Error::new)?;
-            warn_unless_cached(written.cache);
-            print(&written.value, output);
-            Ok(())
-        }
-        WebhookCommand::Remove(OneArguments { id, output }) => {
-            let written = store.remove_webhook(&id).await.map_err(anyhow::Error::new)?;
-            warn_unless_cached(written.cache);
-            match output.output {
-                Output::Text => println!("removed {id}"),
-                Output::Json => println!("{}", json!({ "id": id.as_str(), "removed": true })),
-            }
-            Ok(())
-        }
+        WebhookCommand::Enable(arguments) => change(&store, Change::Enable, arguments).await,
+        WebhookCommand::Disable(arguments) => change(&store, Change::Disable, arguments).await,
+        WebhookCommand::Remove(arguments) => change(&store, Change::Remove, arguments).await,
     }
 }
 
+/// What a command does to one webhook.
+enum Change {
+    Enable,
+    Disable,
+    Remove,
+}
+
+/// Changes one webhook, on record as whoever is at the shell.
+async fn change(store: &Store, change: Change, arguments: OneArguments) -> Result<(), Failure> {
+    let OneArguments { id, output } = arguments;
+    let Webhook { mode, organisation, .. } = store.webhook(&id).await.map_err(anyhow::Error::new)?;
+    let author = at_the_shell();
+    let organisation = store.organisation(mode, &organisation, &author);
+    let written = match change {
+        Change::Enable => organisation.enable_webhook(&id, None).await,
+        Change::Disable => organisation.disable_webhook(&id, DisabledReason::Requested, None).await,
+        Change::Remove => organisation.remove_webhook(&id, None).await,
+    };
+    let written = written.map_err(anyhow::Error::new)?;
+    warn_unless_cached(written.cache);
+    match (change, output.output) {
+        (Change::Remove, Output::Text) => println!("removed {id}"),
+        (Change::Remove, Output::Json) => println!("{}", json!({ "id": id.as_str(), "removed": true })),
+        (Change::Enable | Change::Disable, _) => print(&written.value, output),
+    }
+    Ok(())
+}
+
 async fn add(store: &Store, config: &Config, arguments: AddArguments) -> Result<(), Failure> {
-    let AddArguments { mode, organisation, url, events, expand, output } = arguments;
+    let AddArguments { mode, organisation, url, events, expand, payload, description, output } = arguments;
     let refused = |problem: String| Failure::Request(problem);
     let url = EndpointUrl::parse(&url, mode).map_err(|error| refused(format!("--url: {error}")))?;
     refuse_forbidden_literal(&url, config)?;
+    check_description(&description).map_err(|error| refused(format!("--description: {error}")))?;
     let mut expansion = Expansion::default();
     for name in &expand {
         expansion.add(name).map_err(|error| refused(format!("--expand: {error}")))?;
     }
+    let level = match payload {
+        Level::Full => PayloadLevel::Full(expansion),
+        Level::IdOnly if expand.is_empty() => PayloadLevel::IdOnly,
+        Level::IdOnly => {
+            return Err(refused("--payload id-only sends nothing that could be expanded: leave out --expand, or ask for --payload full".to_owned()));
+        }
+    };
     let event_types: BTreeSet<EventType> = events.into_iter().collect();
-    for unknown in event_types.iter().filter(|event_type| !event_type.is_known()) {
+    for unknown in event_types.iter().filter(|event_type| config.catalogue.find(event_type).is_none()) {
         eprintln!("bellhop: note: the platform is not known to fire `{unknown}`; registered all the same");
     }
-    let new = NewWebhook { mode, organisation, url, event_types, expansion };
-    let written =
-        store.add_webhook(new).await.map_err(anyhow::Error::new).context("failed to register the webhook")?;
+    let new = NewWebhook { mode, organisation, url, event_types, payload: level, description };
+    let author = at_the_shell();
+    let organisation = store.organisation(new.mode, &new.organisation, &author);
+    let written = organisation.create_webhook(&new).await;
+    let written = written.map_err(anyhow::Error::new).context("failed to register the webhook")?;
     warn_unless_cached(written.cache);
     let Registered { webhook, secret } = written.value;
     match output.output {
@@ -177,7 +197,7 @@ fn refuse_forbidden_literal(url: &EndpointUrl, config: &Config) -> Result<(), Fa
 
 async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
     let ListArguments { mode, organisation, output } = arguments;
-    let mut filter = WebhookFilter { mode, organisation, after: None };
+    let mut filter = WebhookFilter { mode, organisation, ..WebhookFilter::default() };
     let mut webhooks = Vec::new();
     loop {
         let page = store.webhooks(&filter).await.map_err(anyhow::Error::new)?;
@@ -208,13 +228,14 @@ fn print(webhook: &Webhook, output: OutputArguments) {
         return;
     }
     let types: Vec<&str> = webhook.event_types.iter().map(EventType::as_str).collect();
-    let expanded: Vec<&str> = webhook.expansion.names().collect();
+    let expanded: Vec<&str> = webhook.payload.expansion().names().collect();
     println!("id            {}", webhook.id);
     println!("mode          {}", webhook.mode);
     println!("organisation  {}", webhook.organisation);
     println!("status        {}", status(webhook.status));
     println!("url           {}", webhook.url.expose());
     println!("events        {}", types.join(", "));
+    println!("payload       {}", webhook.payload);
     println!(
         "expanded      {}",
         if expanded.is_empty() { "nothing".to_owned() } else { expanded.join(", ") }
@@ -222,7 +243,6 @@ fn print(webhook: &Webhook, output: OutputArguments) {
 }
 
 fn describe(webhook: &Webhook) -> Value {
-    let moment = |moment: time::OffsetDateTime| moment.format(&Rfc3339).unwrap_or_default();
     let (status, reason) = match webhook.status {
         WebhookStatus::Enabled => ("enabled", None),
         WebhookStatus::Disabled(reason) => ("disabled", Some(reason.as_str())),
@@ -232,8 +252,10 @@ fn describe(webhook: &Webhook) -> Value {
         "mode": webhook.mode.as_str(),
         "organisation": webhook.organisation.as_str(),
         "url": webhook.url.expose(),
+        "description": webhook.description,
         "events": webhook.event_types.iter().map(EventType::as_str).collect::<Vec<_>>(),
-        "expand": webhook.expansion.names().collect::<Vec<_>>(),
+        "payload": webhook.payload.name(),
+        "expand": webhook.payload.expansion().names().collect::<Vec<_>>(),
         "status": status,
         "disabledReason": reason,
         "version": webhook.version,

@@ -3,71 +3,45 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use bellhop_runtime::health::Health;
-use bellhop_runtime::metrics::{Build, Metrics};
-use bellhop_runtime::probes::ProbeServer;
-use bellhop_runtime::shutdown::Shutdown;
-use bellhop_runtime::{logs, shutdown::Drain};
+use bellhop_broker::names;
 use bellhop_sender::Sender;
-use bellhop_store::{Store, StoreError};
+use bellhop_sender::address::AllowList;
 use bellhop_worker::{Surroundings, Worker};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::commit::COMMIT;
+use crate::command::service::Service;
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
 /// Runs the worker.
 pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(file, Needs::Everything)?;
-    logs::install(&config.logs).map_err(anyhow::Error::new)?;
-    let shutdown = Shutdown::on_signals().map_err(anyhow::Error::new)?;
-    let metrics =
-        Metrics::new(Build { process: "worker", version: env!("CARGO_PKG_VERSION"), commit: COMMIT });
-    let health = Health::new();
-    let probes = ProbeServer::bind(config.probes).await.map_err(anyhow::Error::new)?;
+    let service = Service::prepare(&config, "worker").await?;
+    for mode in config.worker.modes_relying_on_others() {
+        let queue = names::slow_queue(mode);
+        tracing::warn!(%queue, "slow deliveries go to a lane that this worker does not serve; another one must");
+    }
     let sender = Sender::new(config.sender.clone()).context("failed to prepare the sender")?;
-    let store = Store::open(&config.store()).map_err(anyhow::Error::new)?;
-    check_key(&store).await?;
-
-    let accepting = health.condition("accepting");
-    let (probing, probes_ended) = (TaskTracker::new(), CancellationToken::new());
-    tracing::info!(address = %probes.address(), "serving probes and metrics");
-    probing.spawn(probes.serve(health.clone(), metrics.clone(), probes_ended.clone()));
+    let store = service.open_store(&config).await?;
+    warn_of_allowed(&config.sender.allowed);
+    let (health, metrics) = (service.health.clone(), service.metrics.clone());
+    let serving = service.serve();
     let around = Surroundings { broker: config.broker(), store, sender, health, metrics };
     let worker = Worker::start(config.worker.clone(), around).context("failed to start the worker")?;
-    accepting.set_ready();
 
-    shutdown.drain_token().cancelled().await;
-    accepting.set_not_ready("draining");
-    tracing::info!("draining");
+    serving.until_told_to_stop().await;
     worker.stop();
-    let drain = shutdown.drain(worker.in_hand(), config.shutdown.drain_timeout).await;
-    match drain {
-        Drain::Finished => tracing::info!("the drain {drain}"),
-        Drain::TimedOut { .. } | Drain::Interrupted { .. } => {
-            tracing::warn!("the drain {drain}; the broker offers their events again");
-        }
-    }
+    serving.drain(worker.in_hand(), "the broker offers their events again").await;
     worker.close().await;
-    probes_ended.cancel();
-    probing.close();
-    probing.wait().await;
+    serving.close().await;
     Ok(())
 }
 
-/// Refuses to start with a wrong sealing key: every signature would be wrong, and nobody could open what is sealed with it. A database that is away is no reason not
-/// to start; the key is then judged by each value it opens.
-pub(super) async fn check_key(store: &Store) -> Result<(), Failure> {
-    match store.verify_sealing_keys().await {
-        Err(error @ (StoreError::SealingKeyUnknown { .. } | StoreError::SealingKeyWrong { .. })) => {
-            Err(anyhow::Error::new(error).into())
-        }
-        Err(error) => {
-            tracing::warn!(%error, "cannot check the sealing key now");
-            Ok(())
-        }
-        Ok(()) => Ok(()),
+/// Says loudly what is meant for trials only.
+fn warn_of_allowed(allowed: &AllowList) {
+    if !allowed.is_empty() {
+        tracing::warn!(
+            networks = %allowed,
+            "`[sender] allow_cidrs` lets webhooks reach networks that are otherwise forbidden: whoever may register a webhook can reach what lies there"
+        );
     }
 }

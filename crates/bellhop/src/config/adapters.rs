@@ -3,14 +3,14 @@
 use std::fs;
 use std::time::Duration;
 
-use bellhop_broker::BrokerAddress;
+use bellhop_broker::{BrokerAddress, Shards};
 use bellhop_runtime::config::{Key, Settings};
 use bellhop_sender::SenderOptions;
 use bellhop_sender::address::AllowList;
 use bellhop_store::{SealingKeys, ServerUrl, StoreOptions};
 
 /// Reads section `[amqp]`.
-pub(super) fn read_broker(settings: &mut Settings, is_needed: bool) -> Option<BrokerAddress> {
+pub(super) fn read_broker(settings: &mut Settings, is_needed: bool) -> (Option<BrokerAddress>, Shards) {
     let mut amqp = settings.section("amqp", "Where the RabbitMQ broker is and who we are there.");
     let url = amqp.secret(
         Key { name: "url", meaning: "The broker's address, parts percent-encoded. For a cluster, name the hosts of several nodes, separated by commas (`@rabbit1:5671,rabbit2:5671/`), unless a load balancer stands before them: a process begins with any of them and moves to the next when one fails. Workers and producers sign in with users that may not configure." },
@@ -21,6 +21,12 @@ pub(super) fn read_broker(settings: &mut Settings, is_needed: bool) -> Option<Br
         Key { name: "ca_file", meaning: "PEM file of the certificate authorities to trust for `amqps`. Without it the public ones are trusted." },
         "/etc/bellhop/broker-ca.pem",
     );
+    let shards = amqp.integer(
+        Key { name: "shards", meaning: "Over how many queues the fresh events of each mode are spread, by organisation: a burst of one organisation then holds up those alone that share its shard, and one queue's throughput is no longer the fleet's. More than one needs RabbitMQ's plugin rabbitmq_consistent_hash_exchange. Too many cost the broker memory and disk, a Raft group each. Workers, `bellhop topology` and `bellhop doctor` must agree on it; `deploy/rabbitmq/README.md` says in which order to change it." },
+        Shards::ONE.get(),
+        Shards::ONE.get()..=Shards::MAX,
+    );
+    let shards = Shards::new(shards).expect("the range is that of shards");
     let authority = authority.and_then(|path| {
         let read = fs::read_to_string(&path);
         read.map_err(|error| amqp.problem("ca_file", format!("`{path}` cannot be read: {error}"))).ok()
@@ -32,12 +38,13 @@ pub(super) fn read_broker(settings: &mut Settings, is_needed: bool) -> Option<Br
                 "is required by this command: `eval \"$(make -s env)\"` sets it for the local stack",
             );
         }
-        return None;
+        return (None, shards);
     };
-    BrokerAddress::parse(url.expose(), authority).map_err(|error| amqp.problem("url", error.to_string())).ok()
+    let address = BrokerAddress::parse(url.expose(), authority);
+    (address.map_err(|error| amqp.problem("url", error.to_string())).ok(), shards)
 }
 
-/// Reads sections `[postgres]`, `[redis]`, `[memory]` and `[sealing]`.
+/// Reads sections `[postgres]`, `[redis]`, `[memory]`, `[webhooks]` and `[sealing]`.
 pub(super) fn read_store(settings: &mut Settings, is_needed: bool) -> Option<StoreOptions> {
     let placeholder = SealingKeys::parse("none:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
         .expect("a key of zeros is well formed");
@@ -45,6 +52,7 @@ pub(super) fn read_store(settings: &mut Settings, is_needed: bool) -> Option<Sto
     let postgres = read_postgres(settings, &mut options, is_needed);
     let redis = read_redis(settings, &mut options, is_needed);
     read_memory(settings, &mut options);
+    read_webhooks(settings, &mut options);
     let sealing = read_sealing(settings, is_needed);
     options.postgres.url = ServerUrl::new(postgres?);
     options.redis.url = ServerUrl::new(redis?);
@@ -149,6 +157,15 @@ fn read_memory(settings: &mut Settings, options: &mut StoreOptions) {
     );
 }
 
+fn read_webhooks(settings: &mut Settings, options: &mut StoreOptions) {
+    let mut webhooks = settings.section("webhooks", "What organisations may register.");
+    options.webhooks_per_organisation_max = webhooks.integer(
+        Key { name: "per_organisation_max", meaning: "Most webhooks of one organisation in one mode. Each event becomes as many deliveries, and is in hand until the slowest has settled." },
+        options.webhooks_per_organisation_max,
+        1..=100,
+    );
+}
+
 fn read_sealing(settings: &mut Settings, is_needed: bool) -> Option<SealingKeys> {
     let mut sealing = settings.section("sealing", "What secrets and cached copies are sealed with.");
     let keys = sealing.secret(
@@ -192,6 +209,11 @@ pub(super) fn read_sender(settings: &mut Settings) -> SenderOptions {
         defaults.idle_connections_per_host_max,
         0..=1000,
     );
+    let kept_connections_max = sender.integer(
+        Key { name: "kept_connections_max", meaning: "Connections kept in each mode for a next request, in use or idle; what is opened beyond is closed after its request. Too few, and requests open connections that could have been kept. Twice this and worker.sockets_max bound the sockets of a worker: keep the sum below the process's limit of open files." },
+        defaults.kept_connections_max,
+        0..=65_535,
+    );
     let networks = sender.list::<String>(
         Key { name: "allow_cidrs", meaning: "Networks that may be called although they are forbidden to strangers (loopback, private, link-local and the like). For trials only; anything here can be reached by anybody who may register a webhook." },
         "a network such as `127.0.0.0/8`",
@@ -223,6 +245,7 @@ pub(super) fn read_sender(settings: &mut Settings) -> SenderOptions {
         allowed,
         idle_timeout,
         idle_connections_per_host_max,
+        kept_connections_max,
         extra_roots,
         ..defaults
     }

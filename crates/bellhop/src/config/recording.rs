@@ -12,6 +12,9 @@ const MESSAGE_BYTES_MAX: u64 = 512 * 1024;
 /// How often a message's bytes lie in memory while it is in hand: as received, as read, sealed, on the way to PostgreSQL.
 const COPIES_OF_A_MESSAGE: u64 = 4;
 
+/// Shortest time that a webhook fails before it is disabled. The attempts of one delivery take minutes.
+const FAILING_AFTER_MIN: Duration = Duration::from_secs(60 * 60);
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads section `[recorder]`.
@@ -62,7 +65,31 @@ pub(super) fn read_recorder(settings: &mut Settings) -> RecorderOptions {
         live: read_retention(&mut recorder, ["live_payload_retention", "live_attempts_retention"], live),
         test: read_retention(&mut recorder, ["test_payload_retention", "test_attempts_retention"], test),
     };
-    RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, retention }
+    let disable_failing_after = read_failing(&mut recorder, retention);
+    RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, retention, disable_failing_after }
+}
+
+/// * `retention`: how long deliveries are known.
+fn read_failing(recorder: &mut Section<'_>, retention: LogRetention) -> Option<Duration> {
+    const NAME: &str = "disable_failing_after";
+    let after = recorder.duration(
+        Key { name: NAME, meaning: "How long every delivery to a webhook may be exhausted, 5 of them at least, before it is disabled with the reason `failing`; `bellhop webhook enable` delivers again. `0s` disables none. Too short and an endpoint that is down over a weekend is not called again; too long and what nobody reads is sent and stored for as long." },
+        RecorderOptions::default().disable_failing_after.unwrap_or_default(),
+        Duration::ZERO..=365 * DAY,
+    );
+    if after.is_zero() {
+        return None;
+    }
+    if after < FAILING_AFTER_MIN {
+        recorder.problem(NAME, "is shorter than an hour: raise it, or write `0s` to disable none");
+    }
+    if retention.live.attempts.min(retention.test.attempts) < after {
+        recorder.problem(
+            NAME,
+            "is longer than live_attempts_retention or test_attempts_retention, so it could not be told: shorten it, or write `0s` to disable none",
+        );
+    }
+    Some(after)
 }
 
 /// * `names`: the keys of payloads, and of everything else.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bellhop_broker::Shards;
 use bellhop_model::{Ladder, limits};
 use bellhop_producer::ProducerOptions;
-use bellhop_runtime::config::{Key, Settings};
+use bellhop_runtime::config::{Key, Section, Settings};
 use bellhop_runtime::shutdown::ShutdownConfig;
 use bellhop_sender::SenderOptions;
-use bellhop_worker::{LaneKind, LaneName, LaneOptions, WorkerOptions};
+use bellhop_worker::{Division, LaneKind, LaneName, LaneOptions, WorkerOptions};
 
 /// How often a message's bytes lie in memory while it is in hand: as received, as read, as rendered, as published.
 const COPIES_OF_A_MESSAGE: u64 = 4;
@@ -31,11 +32,11 @@ pub(super) fn read_ladder(settings: &mut Settings) -> Ladder {
 }
 
 /// Reads section `[worker]`.
-pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOptions {
+pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder, shards: Shards) -> WorkerOptions {
     let mut worker = settings.section("worker", "What a worker takes, and how much at a time.");
     let names = worker.list(
-        Key { name: "lanes", meaning: "The lanes this worker serves. Separate deployments for live and test keep a flood of tests away from live." },
-        "a lane: `live.fresh`, `live.due`, `test.fresh` or `test.due`",
+        Key { name: "lanes", meaning: "The lanes this worker serves. Separate deployments for live and test keep a flood of tests away from live. Whoever serves a fresh lane hands deliveries that would hold it up to the mode's slow lane, so some worker must serve that." },
+        "a lane: `live` or `test`, and behind it `.fresh`, `.slow` or `.due`",
         &LaneName::ALL,
     );
     if names.is_empty() {
@@ -45,7 +46,12 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
         worker.problem("lanes", "names a lane twice");
     }
     let fresh = worker.integer(
-        Key { name: "fresh_in_flight_max", meaning: "Most events in hand per fresh lane; also its prefetch. Too low leaves the worker idle while endpoints answer; too high takes memory and makes a killed worker repeat more." },
+        Key { name: "fresh_in_flight_max", meaning: "Most events in hand per fresh lane. With several shards half of them are divided among these, the rest goes to whichever has more; what the broker may hand out of one shard is the sum. Too low leaves the worker idle while endpoints answer; too high takes memory and makes a killed worker repeat more." },
+        200,
+        1..=2000,
+    );
+    let slow = worker.integer(
+        Key { name: "slow_in_flight_max", meaning: "The same for each slow lane: first attempts at webhooks that are slow, hang or cannot be reached. Too low and they wait longer for each other; nobody else does." },
         200,
         1..=2000,
     );
@@ -59,8 +65,13 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
         20,
         1..=2000,
     );
+    let sockets_max = worker.integer(
+        Key { name: "sockets_max", meaning: "Most requests under way at once, shared out among the lanes in proportion to what they have in hand; at least one for each message in hand, and never more than two are used. Too low, and events for many webhooks wait for each other; too high, and it is the process's limit of open files that refuses, see sender.kept_connections_max." },
+        2048,
+        1..=65_535,
+    );
     let budget = worker.bytes::<u64>(
-        Key { name: "memory_max", meaning: "Most memory that messages in hand may take. Start-up refuses lanes whose in-flight bounds, at 64 KiB an event and four copies of each, could exceed it." },
+        Key { name: "memory_max", meaning: "Most memory that messages in hand may take. Start-up refuses lanes whose in-flight bounds, at 64 KiB an event and four copies of each, and what else their shards are handed out, could exceed it." },
         512 * 1024 * 1024,
         16 * 1024 * 1024..=64 * 1024 * 1024 * 1024,
     );
@@ -72,26 +83,51 @@ pub(super) fn read_worker(settings: &mut Settings, ladder: Ladder) -> WorkerOpti
         Duration::from_secs(15),
         Duration::from_secs(1)..=Duration::from_secs(120),
     );
-    let lanes: Vec<LaneOptions> = names
-        .into_iter()
-        .map(|LaneName(mode, kind)| {
-            let in_flight_max = match kind {
-                LaneKind::Fresh => fresh,
-                LaneKind::Due => due,
-            };
-            LaneOptions { mode, kind, in_flight_max }
-        })
-        .collect();
-    if lanes.iter().any(|lane| lane.in_flight_max < webhook_in_flight_max) {
-        worker.problem("webhook_in_flight_max", "is more than a lane has in hand: one webhook that hangs could hold all of it. Lower it, or raise fresh_in_flight_max or due_in_flight_max");
+    let in_flight_max = |kind| match kind {
+        LaneKind::Fresh => fresh,
+        LaneKind::Slow => slow,
+        LaneKind::Due => due,
+    };
+    let lane = |LaneName(mode, kind)| LaneOptions { mode, kind, in_flight_max: in_flight_max(kind) };
+    let lanes = names.into_iter().map(lane).collect();
+    let options =
+        WorkerOptions { lanes, shards, ladder, webhook_in_flight_max, sockets_max, publish_timeout };
+    check_bounds(&mut worker, &options, budget);
+    options
+}
+
+/// Refuses bounds that cannot be kept together.
+///
+/// * `budget`: bytes of memory for messages in hand.
+fn check_bounds(worker: &mut Section<'_>, options: &WorkerOptions, budget: u64) {
+    let WorkerOptions { lanes, shards, webhook_in_flight_max, sockets_max, .. } = options;
+    if lanes.iter().any(|lane| lane.in_flight_max < shards.get() && lane.kind == LaneKind::Fresh) {
+        worker.problem(
+            "fresh_in_flight_max",
+            "is less than [amqp] shards: each shard needs a place of its own",
+        );
     }
-    let messages: u64 = lanes.iter().map(|lane| u64::from(lane.in_flight_max)).sum();
-    let needed = messages * limits::EVENT_BYTES_MAX as u64 * COPIES_OF_A_MESSAGE;
+    let divisions: Vec<_> = lanes.iter().map(|lane| (lane.in_flight_max, lane.division(*shards))).collect();
+    if divisions.iter().any(|(_, division)| division.of_one_queue() < *webhook_in_flight_max) {
+        worker.problem("webhook_in_flight_max", "is more than a lane has in hand, or than one shard may have: a webhook that hangs could hold all of it. Lower it, or raise fresh_in_flight_max, slow_in_flight_max or due_in_flight_max");
+    }
+    let messages = options.in_hand_max();
+    if *sockets_max < messages {
+        worker.problem("sockets_max", format!("is less than the {messages} messages that the lanes may have in hand: raise it, or lower fresh_in_flight_max, slow_in_flight_max or due_in_flight_max"));
+    }
+    let copies: u64 =
+        divisions.iter().map(|(in_flight_max, division)| copies(*in_flight_max, *division)).sum();
+    let needed = copies * limits::EVENT_BYTES_MAX as u64;
     if budget < needed {
         let mebibytes = needed.div_ceil(1024 * 1024);
-        worker.problem("memory_max", format!("is less than the lanes could take ({mebibytes}MiB): raise it, or lower fresh_in_flight_max or due_in_flight_max"));
+        worker.problem("memory_max", format!("is less than the lanes could take ({mebibytes}MiB): raise it, or lower fresh_in_flight_max, slow_in_flight_max, due_in_flight_max or [amqp] shards"));
     }
-    WorkerOptions { lanes, ladder, webhook_in_flight_max, publish_timeout }
+}
+
+/// How many times the size of an event one lane's messages may take: those in hand, and what was handed out and waits.
+fn copies(in_flight_max: u16, division: Division) -> u64 {
+    let in_hand = u64::from(in_flight_max);
+    in_hand * COPIES_OF_A_MESSAGE + (division.handed_out_max() - in_hand)
 }
 
 /// Reads section `[producer]`.

@@ -44,7 +44,10 @@ fn histories() -> Vec<(Vec<Standing>, DeliveryStateName)> {
     ];
     let mut redelivered = exhausted.clone();
     redelivered.push(attempt(2, 1, 200, DeliveryState::Delivered));
+    let mut begun_again = exhausted.clone();
+    begun_again.push(Standing::of_series(Series(2), 150));
     let mut owed_again = exhausted.clone();
+    owed_again.push(Standing::of_series(Series(2), 150));
     owed_again.push(attempt(2, 1, 200, retrying(230)));
     vec![
         (vec![attempt(1, 1, 10, DeliveryState::Delivered)], DeliveryStateName::Delivered),
@@ -57,6 +60,7 @@ fn histories() -> Vec<(Vec<Standing>, DeliveryStateName)> {
         (vec![attempt(1, 1, 10, retrying(40)), attempt(1, 1, 20, retrying(50))], DeliveryStateName::Retrying),
         (exhausted, DeliveryStateName::Exhausted),
         (redelivered, DeliveryStateName::Delivered),
+        (begun_again, DeliveryStateName::Pending),
         (owed_again, DeliveryStateName::Retrying),
     ]
 }

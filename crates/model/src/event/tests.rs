@@ -33,7 +33,7 @@ fn an_encoded_event_is_read_back() {
     assert_eq!(event.organisation.as_str(), ORGANISATION);
     assert_eq!(event.routing_key(), "live.appointment.scheduled");
     let everything = crate::Expansion { patient: true, task: true, window: true };
-    assert_eq!(event.payload.render(everything), format!(r#"{{"data":{}}}"#, DATA.trim()));
+    assert_eq!(event.payload.render(everything.into()), format!(r#"{{"data":{}}}"#, DATA.trim()));
     assert!(parse(&body(), &EventLabels::default()).is_ok(), "labels are optional");
 }
 

@@ -9,8 +9,8 @@ const SCHEDULED: &str = include_str!("../../fixtures/appointment.scheduled.json"
 const EXPANDED: &str = include_str!("../../fixtures/appointment.cancelled.expanded.json");
 const EVERYTHING: Expansion = Expansion { patient: true, task: true, window: true };
 
-fn render(text: &str, expansion: Expansion) -> String {
-    Payload::parse(text).expect("a payload").0.render(expansion)
+fn render(text: &str, level: impl Into<PayloadLevel>) -> String {
+    Payload::parse(text).expect("a payload").0.render(level.into())
 }
 
 fn appointment(members: &str) -> String {
@@ -55,6 +55,29 @@ fn collapsing_finds_escaped_and_repeated_names() {
 fn null_objects_and_names_deeper_down_are_left_alone() {
     let text = appointment(r#""patient":null,"metadata":{"patient":{"a":1}},"window" : null"#);
     assert_eq!(render(&text, Expansion::default()), format!(r#"{{"data":{text}}}"#));
+}
+
+#[test]
+fn the_fixture_is_its_id_and_nothing_else_when_only_that_is_wanted() {
+    let body = render(EXPANDED, PayloadLevel::IdOnly);
+    assert_eq!(body, r#"{"data":{"id":"apt_0JtGSvLh2oKx3fWcYq"}}"#);
+}
+
+#[test]
+fn an_id_that_is_missing_repeated_or_no_text_is_null_when_only_that_is_wanted() {
+    for member in [
+        r#""note":"x""#,
+        r#""id":7"#,
+        r#""id":null"#,
+        r#""id":{"nhsNumber":"9990000018"}"#,
+        r#""id":["x"]"#,
+        r#""id":"apt_1","id":"apt_2""#,
+        r#""patient":{"id":"p_1"}"#,
+    ] {
+        assert_eq!(render(&appointment(member), PayloadLevel::IdOnly), r#"{"data":{"id":null}}"#, "{member}");
+    }
+    let escaped = appointment(r#""i\u0064":"apt\u005f1""#);
+    assert_eq!(render(&escaped, PayloadLevel::IdOnly), r#"{"data":{"id":"apt\u005f1"}}"#);
 }
 
 #[test]
@@ -127,5 +150,16 @@ proptest! {
             format!("{{{}}}", all.join(","))
         };
         prop_assert_eq!(render(&text_of(false), expansion), format!(r#"{{"data":{}}}"#, text_of(true)));
+    }
+
+    #[test]
+    fn nothing_but_the_id_gets_out_when_only_that_is_wanted(members in object(), id in ".*", place: prop::sample::Index) {
+        let mut members = members;
+        members.insert(place.index(members.len() + 1), ("id".to_owned(), Value::from(id.as_str())));
+        let texts: Vec<String> =
+            members.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
+        let body = render(&appointment(&texts.join(",")), PayloadLevel::IdOnly);
+        let read: Value = serde_json::from_str(&body).expect("JSON");
+        prop_assert_eq!(read, serde_json::json!({ "data": { "id": id } }));
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Attempt, DeliveryId, Event, EventId, EventType, Expansion, Mode, OrganisationId, RequestId, Series,
+    Attempt, DeliveryId, Event, EventId, EventType, Mode, OrganisationId, PayloadLevel, RequestId, Series,
     WebhookId,
 };
 
@@ -102,8 +102,9 @@ pub enum Decided {
 /// With the event, this tells the request to the byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent<'a> {
-    /// What was sent whole.
-    pub expansion: Expansion,
+    /// How much of the event was sent.
+    #[serde(rename = "expansion")]
+    pub payload: PayloadLevel,
     /// The header `webhook-timestamp`, unix seconds.
     pub timestamp: i64,
     /// The header `webhook-signature`; empty when the request could not be made.

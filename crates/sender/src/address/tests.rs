@@ -177,6 +177,8 @@ fn an_allow_list_admits_only_what_it_names() {
     for refused in ["10.0.0.1", "::1", "fd13::1", "::ffff:127.0.0.1", "64:ff9b::127.0.0.1"] {
         assert!(!admits(refused), "{refused}");
     }
+    assert_eq!(allowed.to_string(), "127.0.0.0/8, fd12::/16");
+    assert!(!allowed.is_empty() && AllowList::default().is_empty());
     let loopback = AllowList::default().admit("127.0.0.1".parse().expect("an address"));
     assert_eq!(loopback, Err(ForbiddenAddress { purpose: "loopback" }));
 }

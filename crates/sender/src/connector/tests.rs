@@ -44,6 +44,7 @@ fn guard(resolver: Scripted, allowed: &[&str]) -> Guard {
         allowed: AllowList::parse(allowed.iter().copied()).expect("networks"),
         tls: TlsConnector::from(Arc::new(client_config(&[]).expect("a configuration"))),
         step_timeout: Duration::from_secs(5),
+        kept: Arc::new(Semaphore::new(1)),
     }
 }
 

@@ -67,6 +67,16 @@ async fn the_status_decides_and_only_some_may_ask_for_a_wait() {
         ),
         ("410 Gone", "content-length: 0\r\n\r\n", answered(410, None)),
         ("429 Too Many Requests", "retry-after: 7\r\ncontent-length: 0\r\n\r\n", answered(429, Some(7))),
+        (
+            "503 Service Unavailable",
+            "retry-after: Sunday, 06-Nov-94 08:49:37 GMT\r\ncontent-length: 0\r\n\r\n",
+            answered(503, Some(0)),
+        ),
+        (
+            "503 Service Unavailable",
+            "retry-after: Sun Nov  6 08:49:37 1994\r\ncontent-length: 0\r\n\r\n",
+            answered(503, Some(0)),
+        ),
         ("429 Too Many Requests", "retry-after: soon\r\ncontent-length: 0\r\n\r\n", answered(429, None)),
         ("500 Internal Server Error", "retry-after: 7\r\ncontent-length: 0\r\n\r\n", answered(500, None)),
         ("599 Own", "content-length: 0\r\n\r\n", answered(599, None)),

@@ -35,6 +35,38 @@ async fn a_sender_told_to_keep_none_connects_each_time() {
     assert_eq!(endpoint.connections(), 3);
 }
 
+/// Each endpoint is a host of its own to the pool.
+#[tokio::test]
+async fn a_sender_keeps_no_more_connections_than_it_may_at_whatever_hosts() {
+    for (kept, opened) in [(0, [3, 3]), (1, [1, 3]), (2, [1, 1])] {
+        let endpoints = [Endpoint::answering(OK).await, Endpoint::answering(OK).await];
+        let sender =
+            Sender::new(SenderOptions { kept_connections_max: kept, ..options() }).expect("a sender");
+        for _ in 0..3 {
+            for endpoint in &endpoints {
+                assert!(outcome(&sender, &endpoint.url()).await.is_success());
+            }
+        }
+        assert_eq!(endpoints.each_ref().map(Endpoint::connections), opened, "{kept} kept");
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_ends_lets_another_be_kept() {
+    let sender = Sender::new(SenderOptions { kept_connections_max: 1, ..options() }).expect("a sender");
+    let ending =
+        Endpoint::answering(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
+    for connections in 1..=3 {
+        assert!(outcome(&sender, &ending.url()).await.is_success());
+        assert_eq!(ending.connections(), connections);
+    }
+    let staying = Endpoint::answering(OK).await;
+    for _ in 0..20 {
+        assert!(outcome(&sender, &staying.url()).await.is_success());
+    }
+    assert!(staying.connections() < 20, "the place of the one that ended is free");
+}
+
 #[tokio::test]
 async fn a_connection_whose_answer_was_cut_is_not_used_again() {
     let endpoint = Endpoint::answering(format!(

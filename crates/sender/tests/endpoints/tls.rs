@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bellhop_model::{Failure, Outcome};
 use bellhop_sender::{Sender, SenderOptions, read_certificates};
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, WantsVerifier};
@@ -124,6 +127,47 @@ async fn a_certificate_for_another_name_is_refused() {
     for name in ["example.org", "*.localhost", "localhost.example.org", "xn--localhost-9za"] {
         let endpoint = authority.endpoint(name, OK).await;
         assert_eq!(outcome(&authority.sender(), &url("localhost", &endpoint)).await, TLS, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_for_something_else_is_refused() {
+    let authority = Authority::new();
+    let mut of_a_client = params("localhost");
+    of_a_client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let mut of_an_authority = params("localhost");
+    of_an_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for params in [of_a_client, of_an_authority] {
+        let endpoint = serve_tls(authority.configuration(&params), OK).await;
+        assert_eq!(outcome(&authority.sender(), &url("localhost", &endpoint)).await, TLS, "{params:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_leads_to_a_root_through_authorities_alone() {
+    // What lies between the certificate and the root: an authority, an authority that is not told of, no authority.
+    let root = Authority::new();
+    for (is_authority, is_told, is_accepted) in
+        [(true, true, true), (true, false, false), (false, true, false)]
+    {
+        let mut between = CertificateParams::new(Vec::new()).expect("no names");
+        between.is_ca =
+            if is_authority { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+        let between_key = KeyPair::generate().expect("a key");
+        let between = CertifiedIssuer::signed_by(between, between_key, &root.0).expect("a certificate");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params("localhost").signed_by(&key, &between).expect("a certificate");
+        let mut chain = vec![certificate.into()];
+        if is_told {
+            chain.push(between.der().clone());
+        }
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let configuration =
+            server().with_no_client_auth().with_single_cert(chain, key).expect("a configuration");
+        let endpoint = serve_tls(configuration, OK).await;
+        let sent = outcome(&root.sender(), &url("localhost", &endpoint)).await;
+        assert_eq!(sent.is_success(), is_accepted, "{sent:?}");
+        assert!(is_accepted || sent == TLS, "{sent:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bellhop_model::{
     Attempt, DeliveryId, DeliveryState, DeliveryStateName, EndReason, EventId, EventType, Mode,
-    OrganisationId, RequestId, Series, Standing, Timing, WebhookId, micros_of,
+    OrganisationId, PayloadLevel, RequestId, Series, Standing, Timing, WebhookId, micros_of,
 };
 use deadpool_postgres::Object;
 use time::OffsetDateTime;
@@ -15,12 +15,15 @@ use uuid::Uuid;
 
 use super::entry::moment;
 use super::partition::first_request;
+use super::row::{corrupt, parsed, series_of};
 use crate::limits::{DELIVERIES_PAGE_MAX, DELIVERY_ATTEMPTS_MAX};
 use crate::postgres::Fault;
 use crate::{Store, StoreError};
 
 const DELIVERY_COLUMNS: &str = "id, mode, organisation, event, event_type, webhook, begun_at, state, reason, next_at, \
-     since, series, attempt, request, status, outcome";
+     since, series, attempt, request, status, outcome, \
+     EXISTS (SELECT FROM events WHERE events.mode = deliveries.mode AND events.organisation = deliveries.organisation \
+             AND events.event = deliveries.event AND events.is_test) AS is_test";
 
 /// Which deliveries to list.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +73,8 @@ pub struct LoggedDelivery {
     pub event: EventId,
     /// What happened.
     pub event_type: EventType,
+    /// Whether nothing happened: it is a test event.
+    pub is_test: bool,
     /// To whom.
     pub webhook: WebhookId,
     /// The earliest moment that is on record.
@@ -99,8 +104,8 @@ pub struct LoggedAttempt {
     pub verdict: String,
     /// Of `retry`: not before.
     pub next_at: Option<OffsetDateTime>,
-    /// The objects that were sent whole, separated by commas.
-    pub expanded: String,
+    /// How much of the event was sent.
+    pub payload: PayloadLevel,
     /// The header `webhook-timestamp`, unix seconds.
     pub signed_at: i64,
     /// The header `webhook-signature`.
@@ -234,10 +239,11 @@ fn delivery(row: &Row) -> Result<LoggedDelivery, Fault> {
         organisation: parsed(row, "organisation")?,
         event: parsed(row, "event")?,
         event_type: parsed(row, "event_type")?,
+        is_test: row.try_get("is_test")?,
         webhook: parsed(row, "webhook")?,
         begun_at: row.try_get("begun_at")?,
         standing: Standing {
-            series: series(row)?,
+            series: series_of(row, "series")?,
             state: state(row)?,
             attempt: row.try_get::<_, Option<i16>>("attempt")?.map(attempt_of).transpose()?,
             since_us: micros_of(row.try_get("since")?),
@@ -266,9 +272,10 @@ fn state(row: &Row) -> Result<DeliveryState, Fault> {
 
 fn attempt(row: &Row) -> Result<LoggedAttempt, Fault> {
     let micros = |name| Ok::<_, Fault>(row.try_get::<_, Option<i64>>(name)?.map(i64::unsigned_abs));
+    let words: &str = row.try_get("expanded")?;
     Ok(LoggedAttempt {
         request: row.try_get::<_, Uuid>("request")?.into(),
-        series: series(row)?,
+        series: series_of(row, "series")?,
         attempt: attempt_of(row.try_get("attempt")?)?,
         started_at: row.try_get("started_at")?,
         timing: Timing {
@@ -280,14 +287,11 @@ fn attempt(row: &Row) -> Result<LoggedAttempt, Fault> {
         outcome: row.try_get("outcome")?,
         verdict: row.try_get("verdict")?,
         next_at: row.try_get("next_at")?,
-        expanded: row.try_get("expanded")?,
+        payload: PayloadLevel::from_words(words.split(',').filter(|word| !word.is_empty()))
+            .map_err(|_| corrupt("payload level"))?,
         signed_at: row.try_get("signed_at")?,
         signature: row.try_get("signature")?,
     })
-}
-
-fn series(row: &Row) -> Result<Series, Fault> {
-    Ok(Series(u32::try_from(row.try_get::<_, i64>("series")?).map_err(|_| corrupt("series"))?))
 }
 
 fn status(row: &Row) -> Result<Option<u16>, Fault> {
@@ -297,14 +301,6 @@ fn status(row: &Row) -> Result<Option<u16>, Fault> {
 
 fn attempt_of(number: i16) -> Result<Attempt, StoreError> {
     Attempt::try_from(i64::from(number)).map_err(|_| corrupt("attempt"))
-}
-
-fn parsed<T: FromStr>(row: &Row, column: &'static str) -> Result<T, Fault> {
-    Ok(row.try_get::<_, &str>(column)?.parse().map_err(|_| corrupt(column))?)
-}
-
-fn corrupt(column: &str) -> StoreError {
-    StoreError::Corrupt(format!("a row of the delivery log has a malformed {column}"))
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub(super) struct EventEntry {
     pub(super) appointment: Option<String>,
     pub(super) occurred_at: OffsetDateTime,
     pub(super) taken_at: OffsetDateTime,
+    pub(super) is_test: bool,
     pub(super) body: Vec<u8>,
 }
 
@@ -131,6 +132,7 @@ impl EventEntry {
             appointment: appointment(&body),
             occurred_at: event.occurred_at,
             taken_at: moment(taken_at_us)?,
+            is_test: event.is_test,
             body,
         })
     }

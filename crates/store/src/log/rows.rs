@@ -9,6 +9,7 @@ use bellhop_model::{AttemptRecord, Mode, RequestId};
 use time::{Date, OffsetDateTime};
 
 use super::entry::{DeliveryEntry, EventEntry, LogEntry, answer_bytes};
+use super::health::HealthRows;
 use super::partition::{ANSWERS, ATTEMPTS, PAYLOADS, Partition};
 use super::retention::{Content, Kept};
 use crate::SealingKeys;
@@ -22,6 +23,7 @@ pub(super) struct Rows<'e> {
     pub(super) attempts: Vec<&'e AttemptRecord<'static>>,
     pub(super) answers: Vec<AnswerRow>,
     pub(super) deliveries: Vec<DeliveryEntry>,
+    pub(super) health: HealthRows,
 }
 
 /// An event with its payload.
@@ -46,6 +48,7 @@ impl<'e> Rows<'e> {
         let mut events: BTreeMap<_, &'e EventEntry> = BTreeMap::new();
         let mut attempts: BTreeMap<_, &'e AttemptRecord<'static>> = BTreeMap::new();
         let mut deliveries: BTreeMap<_, DeliveryEntry> = BTreeMap::new();
+        let mut health = HealthRows::default();
         for LogEntry { event, attempt, delivery } in entries {
             if let Some(event) = event {
                 let earliest = events.entry(event.key()).or_insert(event);
@@ -57,6 +60,7 @@ impl<'e> Rows<'e> {
                 attempts.entry((attempt.of.mode, attempt.request)).or_insert(attempt);
             }
             if let Some(delivery) = delivery {
+                health.note(&delivery.webhook, &delivery.standing);
                 let known = deliveries.entry(delivery.id.clone()).or_insert_with(|| delivery.clone());
                 known.merge(delivery);
             }
@@ -66,6 +70,7 @@ impl<'e> Rows<'e> {
             answers: attempts.values().filter_map(|attempt| AnswerRow::sealed(attempt, sealing)).collect(),
             attempts: attempts.into_values().collect(),
             deliveries: deliveries.into_values().collect(),
+            health,
         }
     }
 

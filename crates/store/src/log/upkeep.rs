@@ -9,10 +9,12 @@ use bellhop_model::Mode;
 use deadpool_postgres::Object;
 use time::{Duration, OffsetDateTime};
 
+use super::expunge::remove_late;
 use super::partition::{Partition, TABLES};
 use super::retention::{Content, Kept};
 use crate::limits::{
-    LOG_DAYS_AHEAD, LOG_LOCK_TIMEOUT, LOG_REMOVAL_ROWS_MAX, LOG_STATEMENT_TIMEOUT, LOG_UPKEEP_TIMEOUT,
+    LATE_EXPUNGED_MAX, LOG_DAYS_AHEAD, LOG_LOCK_TIMEOUT, LOG_REMOVAL_ROWS_MAX, LOG_STATEMENT_TIMEOUT,
+    LOG_UPKEEP_TIMEOUT,
 };
 use crate::postgres::Fault;
 use crate::{LogRetention, Store, StoreError};
@@ -39,6 +41,18 @@ const REMOVE_EVENTS: &str = "
         SELECT mode, organisation, event FROM events WHERE taken_at < $2 AND mode = $1
         ORDER BY taken_at LIMIT $3)";
 
+/// What was asked for and never published is still owed, however old.
+const REMOVE_SERIES: &str = "
+    DELETE FROM series WHERE (delivery, series) IN (
+        SELECT delivery, series FROM series
+        WHERE begun_at < $2 AND mode = $1 AND (published_at IS NOT NULL OR withdrawn_at IS NOT NULL)
+        ORDER BY begun_at LIMIT $3)";
+
+const REMOVE_RECOVERIES: &str = "
+    DELETE FROM recoveries WHERE id IN (
+        SELECT id FROM recoveries WHERE created_at < $2 AND mode = $1 AND state <> 'running'
+        ORDER BY created_at LIMIT $3)";
+
 /// What one round of upkeep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogUpkeep {
@@ -46,7 +60,7 @@ pub struct LogUpkeep {
     pub created: usize,
     /// Partitions dropped.
     pub dropped: usize,
-    /// Rows of events and deliveries removed.
+    /// Rows of events, deliveries, series and recoveries removed, and late ones of expunged events.
     pub removed: u64,
     /// Partitions there are now.
     pub partitions: usize,
@@ -142,10 +156,11 @@ async fn keep(client: &mut Object, kept: &Kept) -> Result<LogUpkeep, Fault> {
     let mut removed = 0;
     for mode in Mode::ALL {
         let midnight = kept.first_day(mode, Content::Attempts).midnight().assume_utc();
-        for statement in [REMOVE_DELIVERIES, REMOVE_EVENTS] {
+        for statement in [REMOVE_DELIVERIES, REMOVE_EVENTS, REMOVE_SERIES, REMOVE_RECOVERIES] {
             removed += remove(client, statement, mode, midnight).await?;
         }
     }
+    removed += remove_late(client, LATE_EXPUNGED_MAX).await?;
     match failure {
         Some(failure) => Err(failure),
         None => Ok(LogUpkeep { created, dropped, removed, partitions: before.len() + created - dropped }),

@@ -18,11 +18,11 @@ use crate::{LogRetention, Store, StoreError};
 const WRITE_EVENTS: &str = "
     WITH given AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                             $7::timestamptz[], $8::bytea[])
-            AS given (mode, organisation, event, event_type, appointment, occurred_at, taken_at, sealed)
+                             $7::timestamptz[], $8::boolean[], $9::bytea[])
+            AS given (mode, organisation, event, event_type, appointment, occurred_at, taken_at, is_test, sealed)
     ), added AS (
-        INSERT INTO events (mode, organisation, event, event_type, appointment, occurred_at, taken_at)
-        SELECT mode, organisation, event, event_type, appointment, occurred_at, taken_at FROM given
+        INSERT INTO events (mode, organisation, event, event_type, appointment, occurred_at, taken_at, is_test)
+        SELECT mode, organisation, event, event_type, appointment, occurred_at, taken_at, is_test FROM given
         ON CONFLICT DO NOTHING RETURNING mode, organisation, event
     ), kept AS (
         INSERT INTO payloads (mode, organisation, event, taken_at, sealed)
@@ -111,6 +111,7 @@ impl Store {
             let attempts = write_attempts(&transaction, rows).await?;
             let answers = write_answers(&transaction, rows).await?;
             let deliveries = write_deliveries(&transaction, rows).await?;
+            rows.health.write(&transaction).await?;
             transaction.commit().await?;
             Ok(LogWritten { events, payloads, attempts, answers, deliveries, expired: 0 })
         };
@@ -129,10 +130,11 @@ async fn write_events(transaction: &Transaction<'_>, rows: &[EventRow<'_>]) -> R
     let appointments = column(rows, |row| row.event.appointment.as_deref());
     let occurred_at = column(rows, |row| row.event.occurred_at);
     let taken_at = column(rows, |row| row.event.taken_at);
+    let tests = column(rows, |row| row.event.is_test);
     let sealed = column(rows, |row| row.sealed.as_deref());
     let statement = transaction.prepare_cached(WRITE_EVENTS).await?;
-    let parameters: [&(dyn ToSql + Sync); 8] =
-        [&modes, &organisations, &ids, &types, &appointments, &occurred_at, &taken_at, &sealed];
+    let parameters: [&(dyn ToSql + Sync); 9] =
+        [&modes, &organisations, &ids, &types, &appointments, &occurred_at, &taken_at, &tests, &sealed];
     let row = transaction.query_one(&statement, &parameters).await?;
     let count = |name| Ok::<_, Fault>(row.try_get::<_, i64>(name)?.unsigned_abs());
     Ok((count("events")?, count("payloads")?))
@@ -168,7 +170,7 @@ async fn write_attempts(transaction: &Transaction<'_>, rows: &Rows<'_>) -> Resul
         Decided::Retry { at_us } => Some(at(at_us)),
         Decided::Delivered | Decided::Exhausted | Decided::Gone => None,
     });
-    let expanded = column(rows, |row| row.sent.expansion.names().collect::<Vec<_>>().join(","));
+    let expanded = column(rows, |row| row.sent.payload.words().collect::<Vec<_>>().join(","));
     let signed_at = column(rows, |row| row.sent.timestamp);
     let signatures = column(rows, |row| &*row.sent.signature);
     let statement = transaction.prepare_cached(WRITE_ATTEMPTS).await?;

@@ -3,6 +3,7 @@
 use bellhop_model::Mode;
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::detour::Detour;
 use crate::metrics::count;
 use crate::options::LaneName;
 
@@ -10,6 +11,7 @@ use crate::options::LaneName;
 #[derive(Debug, Clone)]
 pub(crate) struct IsolationMetrics {
     deferrals: IntCounterVec,
+    diversions: IntCounterVec,
     waiting: IntGaugeVec,
     open: IntGaugeVec,
     probes: IntCounterVec,
@@ -47,6 +49,14 @@ impl IsolationMetrics {
                 ),
                 &["mode", "reason"],
             )?,
+            diversions: IntCounterVec::new(
+                Opts::new(
+                    "bellhop_diversions_total",
+                    "Deliveries handed from a fresh lane to the slow one, by why: the webhook is slow, its breaker or \
+                     its host's is open, or the lane is crowded with old attempts and nothing is known of it.",
+                ),
+                &["mode", "reason"],
+            )?,
             waiting: IntGaugeVec::new(
                 Opts::new("bellhop_deliveries_waiting", "Deliveries that wait in the worker for a place."),
                 &["mode", "lane"],
@@ -68,6 +78,7 @@ impl IsolationMetrics {
         };
         metrics.start_at_zero();
         registry.register(Box::new(metrics.deferrals.clone()))?;
+        registry.register(Box::new(metrics.diversions.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.open.clone()))?;
         registry.register(Box::new(metrics.probes.clone()))?;
@@ -77,6 +88,10 @@ impl IsolationMetrics {
     /// * `reason`: `busy`, `unavailable` or `unknown`.
     pub(crate) fn count_deferral(&self, mode: Mode, reason: &str) {
         count(&self.deferrals, &[mode.as_str(), reason]);
+    }
+
+    pub(crate) fn count_diversion(&self, mode: Mode, detour: Detour) {
+        count(&self.diversions, &[mode.as_str(), detour.as_str()]);
     }
 
     /// * `result`: `closed`, `failed` or `abandoned`.
@@ -99,6 +114,9 @@ impl IsolationMetrics {
         for mode in Mode::ALL {
             for reason in ["busy", "unavailable", "unknown"] {
                 self.deferrals.with_label_values(&[mode.as_str(), reason]).reset();
+            }
+            for detour in Detour::ALL {
+                self.diversions.with_label_values(&[mode.as_str(), detour.as_str()]).reset();
             }
             for guarded in Guarded::ALL {
                 self.open(mode, guarded).set(0);

@@ -26,7 +26,7 @@ const WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// What is unavailable waits on no shorter rung, however short its wait: whatever has a longer time to live holds up what
 /// comes behind it, and a webhook that is down must not make another's turns late.
-const ASIDE_MIN: Duration = Duration::from_secs(30);
+pub(crate) const ASIDE_MIN: Duration = Duration::from_secs(30);
 
 /// The longest rung on which a turn is waited for no longer than needed. The message in front may have it whole, and a turn
 /// must not be late by more than this.
@@ -67,6 +67,14 @@ impl Pace {
             Mean::Unknown { .. } => duration,
             Mean::Known(mean) => mean / MEAN_PARTS * (MEAN_PARTS - 1) + duration / MEAN_PARTS,
         });
+    }
+
+    /// How long an attempt lasts on average, the last ones most of all; `None` before one has ended.
+    pub(crate) const fn mean(&self) -> Option<Duration> {
+        match self.mean {
+            Mean::Known(mean) => Some(mean),
+            Mean::Unknown { .. } => None,
+        }
     }
 
     /// Whether somebody who came before waits for a turn.

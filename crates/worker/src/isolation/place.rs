@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::Passage;
 use super::cap::Ticket;
+use super::crowd::Stay;
 use super::side::{Side, Standing};
+use crate::options::LaneKind;
 
 /// The right to make one attempt now.
 #[derive(Debug)]
@@ -21,6 +23,9 @@ pub(crate) struct Place {
     passage: Passage,
     /// The origin of the host, if the attempt is a probe of it.
     probed_host: Option<Box<str>>,
+    is_under_way: bool,
+    /// While the attempt is under way, if it came by the fresh lane.
+    stay: Option<Stay>,
     // Last, so that whoever gets the permit next finds what this attempt has shown.
     _permit: OwnedSemaphorePermit,
 }
@@ -52,11 +57,18 @@ impl Place {
         permit: OwnedSemaphorePermit,
         passage: Passage,
     ) -> Self {
-        Self { side, standing, passage, probed_host: None, _permit: permit }
+        Self { side, standing, passage, probed_host: None, is_under_way: false, stay: None, _permit: permit }
     }
 
     pub(super) fn probe_host(&mut self, origin: &str) {
         self.probed_host = Some(origin.into());
+    }
+
+    /// The attempt is made now; until here it may have waited for whatever is ours.
+    pub(crate) fn begin(&mut self, lane: LaneKind, now: OffsetDateTime) {
+        self.is_under_way = true;
+        self.standing.silence.begin(now);
+        self.stay = (lane == LaneKind::Fresh).then(|| self.side.crowd.enter(now));
     }
 
     /// Gives the place back after the attempt, and tells what it has shown.
@@ -65,6 +77,9 @@ impl Place {
     pub(crate) fn give_back(mut self, origin: &str, exchange: &Exchange, now: OffsetDateTime) {
         let Exchange { outcome, duration, .. } = exchange;
         let passage = mem::replace(&mut self.passage, Passage::Free);
+        if mem::take(&mut self.is_under_way) {
+            self.standing.silence.end(now);
+        }
         let passage_of_host = self.probed_host.take().map_or(Passage::Free, |_| Passage::Probe);
         self.side.observe_webhook(&self.standing, (outcome, *duration), passage, now);
         self.side.observe_host(origin, outcome, passage_of_host, now);
@@ -73,6 +88,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if self.is_under_way {
+            self.standing.silence.give_up();
+        }
         if self.passage == Passage::Probe {
             self.side.abandon(&self.standing);
         }

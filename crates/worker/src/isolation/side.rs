@@ -11,11 +11,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::breaker::{Breaker, Evidence, Passage};
 use super::cap::Cap;
+use super::crowd::Crowd;
+use super::detour::SLOW_AFTER;
 use super::known::{Forgettable, Known};
 use super::metrics::{Guarded, IsolationMetrics};
 use super::pace::{Pace, has_come};
 use super::place::Place;
-use super::{Asking, Deferral, UNAVAILABLE_AGE_MAX};
+use super::silence::Silence;
+use super::{Asking, Deferral, Refusal, UNAVAILABLE_AGE_MAX};
 
 /// What is known of one mode.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Side {
     hosts: Mutex<Known<Switch>>,
     /// How many they are, so that nobody looks for a host while all are well.
     hosts_known: AtomicUsize,
+    /// The attempts under way from the fresh lane.
+    pub(super) crowd: Arc<Crowd>,
     metrics: IsolationMetrics,
 }
 
@@ -34,6 +39,7 @@ pub(crate) struct Side {
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) cap: Cap,
+    pub(super) silence: Silence,
     conduct: Mutex<Conduct>,
 }
 
@@ -42,6 +48,8 @@ pub(crate) struct Standing {
 pub(crate) struct Conduct {
     pub(crate) pace: Pace,
     pub(crate) switch: Switch,
+    /// When it last answered with success, and quickly.
+    pub(super) quick_at: Option<OffsetDateTime>,
 }
 
 /// A breaker that is counted while it is open.
@@ -53,44 +61,62 @@ pub(crate) struct Switch {
 }
 
 impl Side {
-    pub(crate) fn new(mode: Mode, places_max: u16, metrics: IsolationMetrics) -> Self {
+    /// * `fresh_in_flight_max`: how many messages the mode's fresh lane has in hand at most.
+    pub(crate) fn new(
+        mode: Mode,
+        places_max: u16,
+        fresh_in_flight_max: u16,
+        metrics: IsolationMetrics,
+    ) -> Self {
         let (webhooks, hosts) = (Mutex::new(Known::new()), Mutex::new(Known::new()));
-        Self { mode, places_max, webhooks, hosts, hosts_known: AtomicUsize::new(0), metrics }
+        let (hosts_known, crowd) = (AtomicUsize::new(0), Arc::new(Crowd::new(fresh_in_flight_max)));
+        Self { mode, places_max, webhooks, hosts, hosts_known, crowd, metrics }
     }
 
     /// How a webhook stands.
     pub(crate) fn standing(&self, webhook: &WebhookId, now: OffsetDateTime) -> Arc<Standing> {
         let make = || {
             let switch = Switch::new(now, self.metrics.open(self.mode, Guarded::Webhook));
-            let conduct = Mutex::new(Conduct { pace: Pace::new(now), switch });
-            Arc::new(Standing { cap: Cap::new(self.places_max), conduct })
+            let conduct = Mutex::new(Conduct { pace: Pace::new(now), switch, quick_at: None });
+            Arc::new(Standing { cap: Cap::new(self.places_max), silence: Silence::default(), conduct })
         };
         Arc::clone(lock(&self.webhooks).get_or_insert(webhook.as_str(), now, make))
     }
 
-    /// Whether a breaker would refuse an attempt, and when to ask again.
+    /// Whether an attempt would be refused even if there were a place for it.
     pub(crate) fn refusal(
         &self,
         standing: &Standing,
         asking: &Asking<'_>,
         now: OffsetDateTime,
-    ) -> Option<Duration> {
+    ) -> Option<Refusal> {
+        let mut conduct = standing.conduct();
+        if let Some(detour) = self.detour(standing, &conduct, asking, now) {
+            return Some(Refusal::Diverted(detour));
+        }
         if asking.is_overdue() {
             return None;
         }
-        let refused = standing.conduct().switch.breaker.refuses(now);
-        refused.or_else(|| self.with_host(asking.origin, now, |host| host.breaker.refuses(now)).flatten())
+        let refused = conduct.switch.breaker.refuses(now);
+        drop(conduct);
+        let of_host = || self.with_host(asking.origin, now, |host| host.breaker.refuses(now)).flatten();
+        refused.or_else(of_host).map(|wait| Deferral::Unavailable { wait }.into())
     }
 
-    /// Turns a permit into a place, unless a breaker refuses it.
+    /// Turns a permit into a place, unless the delivery is to leave its lane, or a breaker refuses it.
     pub(crate) fn admit(
         self: &Arc<Self>,
         standing: Arc<Standing>,
         permit: OwnedSemaphorePermit,
         asking: &Asking<'_>,
         now: OffsetDateTime,
-    ) -> Result<Place, Deferral> {
-        let passage = standing.conduct().switch.ask(now);
+    ) -> Result<Place, Refusal> {
+        let mut conduct = standing.conduct();
+        if let Some(detour) = self.detour(&standing, &conduct, asking, now) {
+            return Err(Refusal::Diverted(detour));
+        }
+        let passage = conduct.switch.ask(now);
+        drop(conduct);
         // From here on a probe that is not made is abandoned with the place.
         let mut place = Place::new(Arc::clone(self), standing, permit, passage);
         let passage_of_host = self.with_host(asking.origin, now, |host| host.ask(now));
@@ -98,7 +124,7 @@ impl Side {
             place.probe_host(asking.origin);
         }
         match [Some(passage), passage_of_host].into_iter().flatten().find_map(Passage::refused) {
-            Some(wait) if !asking.is_overdue() => Err(Deferral::Unavailable { wait }),
+            Some(wait) if !asking.is_overdue() => Err(Deferral::Unavailable { wait }.into()),
             _ => Ok(place),
         }
     }
@@ -140,6 +166,9 @@ impl Side {
         let evidence = evidence_on_webhook(outcome);
         let mut conduct = standing.conduct();
         conduct.pace.observe(duration);
+        if outcome.is_success() && duration <= SLOW_AFTER {
+            conduct.quick_at = Some(now);
+        }
         conduct.switch.observe(evidence, passage, now);
         self.count_probe(Guarded::Webhook, evidence, passage);
     }
@@ -156,6 +185,11 @@ impl Side {
             host.abandon();
         }
         self.metrics.count_probe(self.mode, Guarded::Host, "abandoned");
+    }
+
+    /// Whether the breaker of a host is open.
+    pub(super) fn is_host_open(&self, origin: &str, now: OffsetDateTime) -> bool {
+        self.with_host(origin, now, |host| host.is_open()).unwrap_or(false)
     }
 
     fn count_probe(&self, guarded: Guarded, evidence: Evidence, passage: Passage) {
@@ -195,6 +229,10 @@ impl Standing {
 impl Switch {
     fn new(now: OffsetDateTime, open: IntGauge) -> Self {
         Self { breaker: Breaker::new(now), is_probed: false, open }
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        self.breaker.is_open()
     }
 
     fn ask(&mut self, now: OffsetDateTime) -> Passage {

@@ -10,3 +10,5 @@ mod keeping;
 mod logging;
 mod parking;
 mod resolving;
+mod slow;
+mod test_events;

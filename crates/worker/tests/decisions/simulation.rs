@@ -48,13 +48,13 @@ fn whatever_chance_does_every_delivery_ends_and_none_is_attempted_too_often() {
     // A simulation in which nothing ever happens would hold every promise, too.
     let sum = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
     let (calls, repeats, faults) = (sum(|t| t.calls), sum(|t| t.repeats), sum(|t| t.faults));
-    let (busy, unavailable) = (sum(|t| t.busy), sum(|t| t.unavailable));
+    let (busy, unavailable, diverted) = (sum(|t| t.busy), sum(|t| t.unavailable), sum(|t| t.diverted));
     println!(
         "{seeds} seeds: {calls} requests, {repeats} of them repeats, {faults} faults that struck a delivery, \
-         {busy} deferrals of busy and {unavailable} of unavailable ones"
+         {busy} deferrals of busy and {unavailable} of unavailable ones, {diverted} detours"
     );
     let is_eventful = |count: usize, share: u64| seeds < count as u64 * share;
-    let enough = [(repeats, 10), (faults, 5), (busy, 5), (unavailable, 5)];
+    let enough = [(repeats, 10), (faults, 5), (busy, 5), (unavailable, 5), (diverted, 2)];
     assert!(
         seeds < 1000 || enough.into_iter().all(|(count, share)| is_eventful(count, share)),
         "too little went wrong"
@@ -78,6 +78,7 @@ struct Tally {
     faults: usize,
     busy: usize,
     unavailable: usize,
+    diverted: usize,
 }
 
 fn try_seeds(first: u64, step: u64, seeds: u64, metrics: &WorkerMetrics) -> Tally {
@@ -93,6 +94,7 @@ fn try_seeds(first: u64, step: u64, seeds: u64, metrics: &WorkerMetrics) -> Tall
         tally.faults += run.faults;
         tally.busy += run.busy;
         tally.unavailable += run.unavailable;
+        tally.diverted += run.diverted;
     }
     tally
 }

@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 mod deferrals;
 pub(crate) mod dice;
+mod diversions;
 pub(crate) mod endpoints;
 pub(crate) mod fleet;
 pub(crate) mod hands;
@@ -49,6 +50,10 @@ pub(crate) struct State {
     pub(crate) outages: Outages,
     /// How many requests a worker may have under way at one webhook.
     pub(crate) places_max: usize,
+    /// How many messages a lane believes it may have in hand.
+    pub(crate) lane_max: usize,
+    /// How many deliveries were handed to a slow lane.
+    pub(crate) diverted: usize,
     /// How many deliveries were put off because their webhook was busy.
     pub(crate) busy: usize,
     /// The same because it was unavailable.
@@ -99,6 +104,8 @@ impl World {
             endpoints: Endpoints::default(),
             outages: Outages::default(),
             places_max: 0,
+            lane_max: 0,
+            diverted: 0,
             busy: 0,
             unavailable: 0,
             events: Vec::new(),
@@ -164,6 +171,7 @@ impl State {
         };
         self.note(|| format!("  publishes to {queue}: {result:?}, stored: {is_stored}"));
         self.judge_deferral(&queue, &message);
+        self.judge_diversion(&queue, &message);
         if queue == names::LOG && result == Err(PublishError::Refused) {
             self.refused.insert(event);
         }

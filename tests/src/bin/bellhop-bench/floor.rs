@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use bellhop_model::{EventId, Secret, Signer};
+use bellhop_tests::measuring::event::now_ns;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -29,7 +30,6 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::log::{Log, Record};
-use crate::event::now_ns;
 
 /// Whom an organisation's events go to, by organisation.
 pub(crate) type Targets = BTreeMap<String, Vec<Target>>;
@@ -169,7 +169,7 @@ fn connector() -> HttpConnector {
 fn signed(targets: Targets) -> Result<BTreeMap<String, Vec<Signed>>> {
     let sign = |target: Target| {
         let secret: Secret = target.secret.parse()?;
-        Ok(Signed { uri: target.url.parse()?, signer: Signer::new(&[secret]) })
+        Ok(Signed { uri: target.url.parse()?, signer: Signer::new(&[secret.into()]) })
     };
     let each = |(organisation, targets): (String, Vec<Target>)| {
         Ok((organisation, targets.into_iter().map(sign).collect::<Result<Vec<_>>>()?))

@@ -5,13 +5,10 @@
 //! and memory are its own; the conductor starts them from this same program as `bellhop-bench <role> <plan>`.
 
 mod conditions;
-mod event;
 
 mod floor;
-mod publisher;
 mod sink;
 
-mod role;
 mod stage;
 
 mod measure;
@@ -21,12 +18,12 @@ mod figures;
 mod report;
 
 use std::future::Future;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use bellhop_tests::measuring::publisher;
+use bellhop_tests::measuring::role::read_plan;
 use bellhop_tests::tree;
-use serde::de::DeserializeOwned;
 use tokio::runtime::Builder;
 use tokio::signal::ctrl_c;
 use tokio::time::timeout;
@@ -43,9 +40,9 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         [] => on_one_thread(conduct()),
-        ["sink", plan] => on_one_thread(sink::run(read(plan)?)),
-        ["floor", plan] => on_all_cores(floor::run(read(plan)?)),
-        ["publisher", plan] => on_one_thread(publisher::run(read(plan)?)),
+        ["sink", plan] => on_one_thread(sink::run(read_plan(plan)?)),
+        ["floor", plan] => on_all_cores(floor::run(read_plan(plan)?)),
+        ["publisher", plan] => on_one_thread(publisher::run(read_plan(plan)?)),
         _ => bail!("bellhop-bench takes no arguments; `make bench` says what can be set"),
     }
 }
@@ -71,11 +68,6 @@ async fn conduct() -> Result<()> {
         result = timeout(RUN_TIMEOUT, measuring) => result.context("the run takes too long; giving it up")?,
         interrupted = ctrl_c() => { interrupted?; bail!("interrupted") }
     }
-}
-
-fn read<T: DeserializeOwned>(plan: &str) -> Result<T> {
-    let text = std::fs::read_to_string(Path::new(plan)).with_context(|| plan.to_owned())?;
-    serde_json::from_str(&text).with_context(|| format!("read the plan {plan}"))
 }
 
 /// Enough for who mostly waits, and cheaper: nobody is woken on another core.

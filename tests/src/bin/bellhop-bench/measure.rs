@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use bellhop_model::Mode;
+use bellhop_tests::measuring::publisher::{self, Published};
+use bellhop_tests::measuring::role::{Pid, Role, machine_cpu};
 use serde::Serialize;
 use tokio::process::Command;
 use tokio::time::{Instant, interval};
 
 use crate::conditions::{Conditions, DEEP_PREFETCH, WORKER_PREFETCH};
 use crate::floor;
-use crate::publisher::{self, Published};
-use crate::role::{Pid, Role, machine_cpu};
 use crate::sink::{Arrivals, Expected};
 use crate::stage::{Crowd, EVENTS_QUEUE, LOG_QUEUE, Stage};
 
@@ -172,7 +173,8 @@ async fn publish(
     (events, per_second): (usize, Option<usize>),
 ) -> Result<Published> {
     let organisations = crowd.organisations.clone();
-    let plan = publisher::Plan { amqp_url: stage.amqp_url(), run, events, organisations, per_second };
+    let amqp_url = stage.amqp_url();
+    let plan = publisher::Plan { amqp_url, mode: Mode::Test, run, events, organisations, per_second };
     let mut publisher = Role::start_own("publisher", &plan, &stage.logs.join("publisher.log"))?;
     publisher.told(PUBLISHER_TIMEOUT).await
 }

@@ -2,19 +2,17 @@
 
 mod tally;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bellhop_tests::measuring::event::now_ns;
+use bellhop_tests::measuring::server::serve;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -22,7 +20,6 @@ use tokio::time::timeout;
 pub(crate) use self::tally::{Arrivals, Expected};
 
 use self::tally::{Arrival, Tally};
-use crate::event::now_ns;
 
 /// How long one question about arrivals is held open; below what the asker waits for an answer.
 const HOLD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -60,14 +57,14 @@ pub(crate) async fn run(plan: Plan) -> Result<()> {
             let sink = sink.clone();
             async move { sink.receive(request).await }
         };
-        tokio::spawn(serve(endpoint, move || accepting.tally().count_connection(), handle));
+        tokio::spawn(serve(endpoint, None, move || accepting.tally().count_connection(), handle));
     }
     println!("{}", serde_json::to_string(&listening)?);
     let handle = move |request| {
         let sink = sink.clone();
         async move { sink.answer(request).await }
     };
-    serve(control, || {}, handle).await
+    serve(control, None, || {}, handle).await
 }
 
 impl Sink {
@@ -106,26 +103,5 @@ impl Sink {
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Serves one address.
-///
-/// * `accepted`: called for each connection.
-async fn serve<H, F>(listener: TcpListener, accepted: impl Fn(), handle: H) -> Result<()>
-where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<Full<Bytes>>>> + Send + 'static,
-{
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        accepted();
-        let connection =
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(handle.clone()));
-        tokio::spawn(async move {
-            // A client that goes away ends the connection; what it did not send is missed by the tally.
-            let _ = connection.await;
-        });
     }
 }

@@ -1,15 +1,16 @@
 //! What measurements take place on: throwaway servers, registered webhooks, and the sink that is behind them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_model::{EndpointUrl, Expansion, Mode};
-use bellhop_store::{NewWebhook, SealingKeys, ServerUrl, Store, StoreOptions};
+use bellhop_model::Mode;
 use bellhop_tests::ground::Ground;
 use bellhop_tests::http;
 use bellhop_tests::machine::Machine;
+use bellhop_tests::measuring::registry::Registry;
+use bellhop_tests::measuring::role::{Pid, Role};
 use bellhop_tests::place::Place;
 use bellhop_tests::program::Program;
 use bellhop_tests::stack::{Service, Stack};
@@ -21,9 +22,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::conditions::{Conditions, FAN_OUTS};
-use crate::event::EVENT_TYPE;
 use crate::floor::{Target, Targets};
-use crate::role::{Pid, Role};
 use crate::sink::{self, Arrivals, Expected};
 
 /// The queue that consumers are measured on.
@@ -89,7 +88,7 @@ impl Stage {
         let connection = Connection::connect(&place.amqp_url(), ConnectionProperties::default()).await?;
         let mut stage = Self {
             sink,
-            broker: broker(&stack).await?,
+            broker: Pid::of_broker(&stack).await?,
             crowds: BTreeMap::new(),
             logs,
             listening,
@@ -161,15 +160,9 @@ impl Stage {
     }
 
     async fn register(&mut self) -> Result<()> {
-        let environment = self.place.environment();
-        let setting = |name: &str| environment.get(name).with_context(|| format!("{name} is not set"));
-        let keys = SealingKeys::parse(setting("BELLHOP_SEALING_KEY")?)?;
-        let (postgres, redis) = (self.place.postgres_url(), self.place.redis_url());
-        let mut options = StoreOptions::new(ServerUrl::new(postgres), ServerUrl::new(redis), keys);
-        options.redis.key_prefix.clone_from(setting("BELLHOP_REDIS_KEY_PREFIX")?);
-        let store = Store::open(&options)?;
+        let registry = Registry::open(&self.place)?;
         for fan_out in FAN_OUTS {
-            let crowd = Crowd::register(&store, fan_out, &self.listening).await?;
+            let crowd = Crowd::register(&registry, fan_out, &self.listening).await?;
             self.crowds.insert(fan_out, crowd);
         }
         Ok(())
@@ -179,7 +172,7 @@ impl Stage {
 impl Crowd {
     /// Registers an organisation for each endpoint. The webhooks of one are on different endpoints, so that a fan-out
     /// is never to one host.
-    async fn register(store: &Store, fan_out: usize, listening: &sink::Listening) -> Result<Self> {
+    async fn register(registry: &Registry, fan_out: usize, listening: &sink::Listening) -> Result<Self> {
         let endpoints = &listening.endpoints;
         let organisations: Vec<String> =
             (0..endpoints.len()).map(|number| format!("org_bench{fan_out}x{number}")).collect();
@@ -188,30 +181,12 @@ impl Crowd {
             for webhook in 0..fan_out {
                 let endpoint = endpoints[(number + webhook) % endpoints.len()];
                 let url = format!("http://{endpoint}/{number}/{webhook}");
-                targets.push(target(store, organisation, url).await?);
+                let secret = registry.add(Mode::Test, organisation, &url).await?;
+                targets.push(Target { url, secret });
             }
             anyhow::Ok((organisation.clone(), targets))
         });
         let targets = stream::iter(registering).buffer_unordered(REGISTERING_MAX).try_collect().await?;
         Ok(Self { fan_out, organisations, targets })
     }
-}
-
-async fn target(store: &Store, organisation: &str, url: String) -> Result<Target> {
-    let new = NewWebhook {
-        mode: Mode::Test,
-        organisation: organisation.parse()?,
-        url: EndpointUrl::parse(&url, Mode::Test)?,
-        event_types: BTreeSet::from([EVENT_TYPE.parse()?]),
-        expansion: Expansion::default(),
-    };
-    let registered = store.add_webhook(new).await?.value;
-    Ok(Target { url, secret: registered.secret.expose() })
-}
-
-/// The process that is RabbitMQ.
-async fn broker(stack: &Stack) -> Result<Pid> {
-    let told = stack.ctl(&["eval", "os:getpid()."]).await?;
-    let digits: String = told.chars().filter(char::is_ascii_digit).collect();
-    digits.parse().map(Pid).with_context(|| format!("the broker's process id: {told}"))
 }

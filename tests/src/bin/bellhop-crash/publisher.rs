@@ -69,7 +69,7 @@ async fn publish(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut publishing = JoinSet::new();
     while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-        let event = NewEvent::new(SCHEDULED.parse()?, Mode::Test, APPOINTMENT)?;
+        let event = NewEvent::new(&SCHEDULED.parse()?, Mode::Test, APPOINTMENT)?;
         let (producer, unconfirmed) = (Arc::clone(&producer), Arc::clone(&unconfirmed));
         publishing.spawn(async move {
             let at = Instant::now();

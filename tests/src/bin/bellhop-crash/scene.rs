@@ -49,14 +49,15 @@ pub(crate) const HEARTBEAT_SECONDS: u32 = 2;
 pub(crate) const WORK_MAX: Duration = Duration::from_millis(50);
 
 /// Waits between attempts: short enough for a row of seconds, and long enough that a fault does not find an event and the
-/// next attempt at it in one pair of hands.
-pub(crate) const RETRY_WAITS: &str = "800ms,1s";
+/// next attempt at it in one pair of hands, even where the machine is so busy that an acknowledgement takes seconds. A
+/// kill would then rightly repeat both, which the account could not tell from a forked chain.
+pub(crate) const RETRY_WAITS: &str = "3s,4s";
 
 /// What workers log: enough to see why an attempt was repeated.
 const LOGS_LEVELS: &str = "info,bellhop_worker=debug";
 
 /// Nothing is owed any more when no request came for as long: longer than the longest wait between attempts.
-const QUIET: Duration = Duration::from_millis(1_200);
+const QUIET: Duration = Duration::from_millis(4_500);
 
 /// Pause between two looks at what came.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

@@ -21,12 +21,13 @@ use crate::worker::Worker;
 
 const EVENTS: usize = 200;
 
-/// How many events, and how many waiting deliveries, a worker has in hand at most.
+/// How many events, and how many deliveries of the slow and of the due lane each, a worker has in hand at most.
 const IN_HAND_MAX: usize = 20;
 
 /// [`IN_HAND_MAX`] as settings; and more patience with Redis than a busy machine needs, so that claims always work.
-const SETTINGS: [(&str, &str); 3] = [
+const SETTINGS: [(&str, &str); 4] = [
     ("BELLHOP_WORKER_FRESH_IN_FLIGHT_MAX", "20"),
+    ("BELLHOP_WORKER_SLOW_IN_FLIGHT_MAX", "20"),
     ("BELLHOP_WORKER_DUE_IN_FLIGHT_MAX", "20"),
     ("BELLHOP_REDIS_TIMEOUT", "5s"),
 ];
@@ -51,8 +52,7 @@ pub async fn a_broker_restarted_under_load_loses_nothing(context: Context) -> Re
 
     load.await_end().await?;
     worker.await_ready().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(FORGOTTEN_MAX).map(drop)
+    load.ensure_settled(&site, worker, FORGOTTEN_MAX).await
 }
 
 /// What makes a broker block publishers, and what ends it.
@@ -84,8 +84,7 @@ pub async fn no_attempt_is_started_while_the_broker_blocks(context: Context) -> 
     }
 
     load.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// Messages in the worker's hand.
@@ -139,8 +138,7 @@ pub async fn what_the_broker_closes_under_load_is_opened_again(context: Context)
 
     load.await_end().await?;
     worker.await_ready().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(closings.len() * FORGOTTEN_MAX).map(drop)
+    load.ensure_settled(&site, worker, closings.len() * FORGOTTEN_MAX).await
 }
 
 /// How many connections are cut off.
@@ -186,8 +184,7 @@ pub async fn a_connection_that_falls_silent_is_given_up(context: Context) -> Res
 
     load.await_end().await?;
     worker.await_ready().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(FORGOTTEN_MAX).map(drop)
+    load.ensure_settled(&site, worker, FORGOTTEN_MAX).await
 }
 
 /// The broker cancels a consumer whose queue goes away; once the queue is there again, it is consumed again.
@@ -210,8 +207,7 @@ pub async fn a_queue_deleted_and_declared_again_is_consumed_again(context: Conte
 
     load.publish(&site).await?;
     load.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// How many events end without success while the log has no exchange.
@@ -244,8 +240,7 @@ pub async fn an_exchange_that_is_missing_is_waited_for(context: Context) -> Resu
     load.await_end().await?;
     let ends = await_said(&site.amqp().await?, HOPELESS).await?;
     ensure!(ends.iter().all(|end| end.reason.state() == EndState::Exhausted), "{ends:?}");
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// Waits for ends in the log. What came when the exchange was there and its queue not yet bound waits on the longest

@@ -29,8 +29,7 @@ pub async fn the_shipped_policy_keeps_a_hostile_one_away(context: Context) -> Re
     load.publish(&site).await?;
     load.await_end().await?;
     await_victims_end(&site.place.amqp_url()).await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 async fn declare_victim(url: &str) -> Result<()> {

@@ -31,8 +31,7 @@ pub async fn a_postgres_restarted_under_load_costs_nothing(context: Context) -> 
     }
 
     load.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// A worker that knows nobody, an empty Redis and no PostgreSQL: everything waits until somebody can be asked.
@@ -50,8 +49,7 @@ pub async fn events_of_an_organisation_that_nobody_knows_wait_for_postgres(conte
     stack.revive(Service::Postgres).await?;
 
     load.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// Later than anybody waits: everything waits on the ladder. Then late, but in time: everything is delivered.
@@ -70,8 +68,7 @@ pub async fn events_wait_for_a_postgres_that_answers_too_late(context: Context) 
     relay.treat(Passage::Late(Duration::from_millis(50)));
 
     load.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// Removes what registering the webhooks left in Redis.

@@ -42,8 +42,7 @@ pub async fn a_redis_flushed_under_load_costs_nothing(context: Context) -> Resul
     }
 
     load.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// It is gone for half of the load, and used again when it is back.
@@ -65,34 +64,29 @@ pub async fn a_redis_that_stops_and_returns_under_load_costs_nothing(context: Co
     site.operator.publish_appointment().await?;
     load.receiver.await_taken(load.deliveries() + 3).await?;
     ensure!(granted < worker.figure(CLAIMS_GRANTED).await?, "Redis is back, and nothing is claimed");
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// Late, but in time: claims are made, and waiting for them loses nothing.
 pub async fn a_redis_that_answers_late_but_in_time_is_used(context: Context) -> Result<()> {
-    let (site, load, relay, redis_url) = site_behind_relay(&context).await?;
-    relay.treat(Passage::Late(Duration::from_millis(50)));
-    let worker = site.worker_with("BELLHOP_REDIS_URL", &redis_url).await?;
-
-    load.publish(&site).await?;
-    load.await_end().await?;
-    ensure!(0 < worker.figure(CLAIMS_GRANTED).await?, "no attempt was claimed");
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    every_answer_is_late(&context, Duration::from_millis(50), CLAIMS_GRANTED).await
 }
 
 /// Later than anybody waits: done without.
 pub async fn a_redis_that_answers_too_late_is_done_without(context: Context) -> Result<()> {
-    let (site, load, relay, redis_url) = site_behind_relay(&context).await?;
-    relay.treat(Passage::Late(Duration::from_millis(750)));
+    every_answer_is_late(&context, Duration::from_millis(750), CLAIMS_UNKNOWN).await
+}
+
+/// * `claims`: what must have become of some.
+async fn every_answer_is_late(context: &Context, late: Duration, claims: &str) -> Result<()> {
+    let (site, load, relay, redis_url) = site_behind_relay(context).await?;
+    relay.treat(Passage::Late(late));
     let worker = site.worker_with("BELLHOP_REDIS_URL", &redis_url).await?;
 
     load.publish(&site).await?;
     load.await_end().await?;
-    ensure!(0 < worker.figure(CLAIMS_UNKNOWN).await?, "every attempt was claimed");
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    ensure!(0 < worker.figure(claims).await?, "no claim ended as `{claims}`");
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// One nonsense after the other while PostgreSQL knows better, and Redis itself at the end.
@@ -110,8 +104,7 @@ pub async fn a_redis_that_answers_nonsense_is_done_without(context: Context) -> 
 
     load.await_end().await?;
     ensure!(0 < worker.figure(CLAIMS_UNKNOWN).await?, "every attempt was claimed");
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// A fresh worker, PostgreSQL gone, and a Redis that answers nonsense: who wants the events cannot be told, so they
@@ -137,8 +130,7 @@ pub async fn nobody_is_taken_for_unwanting_on_the_word_of_nonsense(context: Cont
 
     stack.revive(Service::Postgres).await?;
     trial.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    trial.ensure_account(0).map(drop)
+    trial.ensure_settled(&site, worker, 0).await
 }
 
 /// The same, with copies under the real keys that are not what we put there: bytes that nobody sealed, a flipped bit,
@@ -166,8 +158,7 @@ pub async fn a_spoilt_copy_is_never_taken_for_an_empty_one(context: Context) -> 
 
     stack.revive(Service::Postgres).await?;
     trial.await_end().await?;
-    site.ensure_nothing_owed(worker).await?;
-    trial.ensure_account(0).map(drop)
+    trial.ensure_settled(&site, worker, 0).await
 }
 
 /// A site whose worker reaches Redis through a relay; the load is prepared.

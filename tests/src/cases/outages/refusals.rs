@@ -31,8 +31,7 @@ pub async fn a_full_rung_is_stepped_over(context: Context) -> Result<()> {
     load.publish(&site).await?;
     load.await_end().await?;
     ensure_told(&worker, REFUSED).await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// The rung of attempt 2 is not there at all.
@@ -48,8 +47,7 @@ pub async fn a_missing_rung_is_stepped_over(context: Context) -> Result<()> {
     load.await_end().await?;
     ensure_told(&worker, RETURNED).await?;
     site.operator.prepare().await?;
-    site.ensure_nothing_owed(worker).await?;
-    load.ensure_account(0).map(drop)
+    load.ensure_settled(&site, worker, 0).await
 }
 
 /// How many deliveries end without success while the log is full.

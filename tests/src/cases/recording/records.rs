@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{
-    Addressed, Attempt, AttemptRecord, Decided, DeliveryState, End, EndReason, Event, EventLabels, Expansion,
-    Mode, Record, Records, RequestId, Sent, Series, Standing, Timing, WebhookId, decode_batch, micros_of,
+    Addressed, Attempt, AttemptRecord, Decided, DeliveryState, End, EndReason, Event, EventLabels, Mode,
+    PayloadLevel, Record, Records, RequestId, Sent, Series, Standing, Timing, WebhookId, decode_batch,
+    micros_of,
 };
 use bellhop_store::{LogEntry, LogRetention, ModeRetention, SealingKeys, ServerUrl, Store, StoreOptions};
 use rand::rngs::StdRng;
@@ -25,23 +26,33 @@ const DELIVERIES: u64 = 60;
 const RECORDS_OF_EACH: usize = 7;
 
 /// An event owed to a webhook, of which records tell.
-pub(super) struct Told {
-    pub(super) event: Event,
-    pub(super) body: Vec<u8>,
-    addressed: Addressed,
+pub(crate) struct Told {
+    pub(crate) event: Event,
+    pub(crate) body: Vec<u8>,
+    pub(crate) addressed: Addressed,
 }
 
 impl Told {
     /// * `data`: the appointment's JSON.
-    pub(super) fn new(mode: Mode, id: &str, data: &str) -> Result<Self> {
+    pub(crate) fn new(mode: Mode, id: &str, data: &str) -> Result<Self> {
+        Self::to(&WebhookId::from_uuid(&[7; 16]), mode, id, data)
+    }
+
+    /// The same for a webhook that somebody registered.
+    pub(crate) fn to(webhook: &WebhookId, mode: Mode, id: &str, data: &str) -> Result<Self> {
         let body = Message::event(mode.as_str(), SCHEDULED, id, data).body;
         let event = Event::parse(&body, Some(mode), &EventLabels::default())?;
-        let addressed = Addressed::new(&event, &WebhookId::from_uuid(&[7; 16]));
+        let addressed = Addressed::new(&event, webhook);
         Ok(Self { event, body, addressed })
     }
 
+    /// The same event owed to another webhook.
+    pub(super) fn owed_to(self, webhook: &WebhookId) -> Self {
+        Self { addressed: Addressed::new(&self.event, webhook), ..self }
+    }
+
     /// A first attempt that failed, and is to be repeated a minute later.
-    pub(super) fn attempt(&self, at: OffsetDateTime, outcome: &str) -> AttemptRecord<'static> {
+    pub(crate) fn attempt(&self, at: OffsetDateTime, outcome: &str) -> AttemptRecord<'static> {
         let millis = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).expect("after the epoch");
         AttemptRecord {
             request: RequestId::new(millis, &rand::random()),
@@ -54,7 +65,7 @@ impl Told {
             outcome: outcome.to_owned().into(),
             verdict: Decided::Retry { at_us: micros_of(at) + 60_000_000 },
             sent: Sent {
-                expansion: Expansion::default(),
+                payload: PayloadLevel::default(),
                 timestamp: at.unix_timestamp(),
                 signature: "v1,c2lnbmVk".into(),
             },
@@ -63,7 +74,7 @@ impl Told {
     }
 
     /// The end of the first series: three attempts failed.
-    pub(super) fn end(&self, at: OffsetDateTime) -> End {
+    pub(crate) fn end(&self, at: OffsetDateTime) -> End {
         End {
             delivery: self.addressed.delivery.clone(),
             mode: self.event.mode,
@@ -80,7 +91,7 @@ impl Told {
 }
 
 /// Publishes records to the log as one message.
-pub(super) async fn published(site: &Site, records: &Records) -> Result<()> {
+pub(crate) async fn published(site: &Site, records: &Records) -> Result<()> {
     site.amqp().await?.publish(&Message::of_log(records.clone().into_message())).await
 }
 

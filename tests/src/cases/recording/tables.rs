@@ -8,32 +8,32 @@ use crate::context::Site;
 use crate::patience::eventually;
 
 /// A connection to a place's tables.
-pub(super) struct Tables {
+pub(crate) struct Tables {
     client: Client,
     url: String,
 }
 
 /// What a row of requests tells.
-pub(super) struct AttemptRow {
-    pub(super) webhook: String,
-    pub(super) event: String,
-    pub(super) attempt: i16,
-    pub(super) status: Option<i32>,
-    pub(super) signature: String,
+pub(crate) struct AttemptRow {
+    pub(crate) webhook: String,
+    pub(crate) event: String,
+    pub(crate) attempt: i16,
+    pub(crate) status: Option<i32>,
+    pub(crate) signature: String,
 }
 
 /// What a row of deliveries tells.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct DeliveryRow {
-    pub(super) state: String,
-    pub(super) reason: Option<String>,
-    pub(super) rank: Vec<u8>,
-    pub(super) begun_at_us: i64,
+pub(crate) struct DeliveryRow {
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) rank: Vec<u8>,
+    pub(crate) begun_at_us: i64,
 }
 
 impl Tables {
     /// Connects.
-    pub(super) async fn open(site: &Site) -> Result<Self> {
+    pub(crate) async fn open(site: &Site) -> Result<Self> {
         let url = site.place.postgres_url();
         let (client, connection) =
             tokio_postgres::connect(&url, NoTls).await.context("connect to PostgreSQL")?;
@@ -43,18 +43,18 @@ impl Tables {
     }
 
     /// How many rows a table has; a condition may follow its name.
-    pub(super) async fn count(&self, table: &str) -> Result<i64> {
+    pub(crate) async fn count(&self, table: &str) -> Result<i64> {
         Ok(self.client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0))
     }
 
     /// Waits until a table has at least so many rows.
-    pub(super) async fn await_count(&self, table: &str, count: i64) -> Result<()> {
+    pub(crate) async fn await_count(&self, table: &str, count: i64) -> Result<()> {
         let look = async || Ok((count <= self.count(table).await?).then_some(()));
         eventually(format!("{count} rows in {table}"), look).await
     }
 
     /// All requests, with the event that each delivered.
-    pub(super) async fn attempts(&self) -> Result<Vec<AttemptRow>> {
+    pub(crate) async fn attempts(&self) -> Result<Vec<AttemptRow>> {
         let statement = "
             SELECT attempts.webhook, event, attempts.attempt, attempts.status, signature
             FROM attempts JOIN deliveries ON deliveries.id = delivery";
@@ -70,7 +70,7 @@ impl Tables {
     }
 
     /// How many deliveries stand where, by webhook, state and last attempt.
-    pub(super) async fn standings(&self) -> Result<Vec<(String, String, i16, i64)>> {
+    pub(crate) async fn standings(&self) -> Result<Vec<(String, String, i16, i64)>> {
         let statement =
             "SELECT webhook, state, attempt, count(*) FROM deliveries GROUP BY webhook, state, attempt";
         let rows = self.client.query(statement, &[]).await?;
@@ -78,7 +78,7 @@ impl Tables {
     }
 
     /// One delivery.
-    pub(super) async fn delivery(&self, id: &str) -> Result<DeliveryRow> {
+    pub(crate) async fn delivery(&self, id: &str) -> Result<DeliveryRow> {
         let statement = "
             SELECT state, reason, rank, (extract(epoch FROM begun_at) * 1000000)::bigint
             FROM deliveries WHERE id = $1";
@@ -87,7 +87,7 @@ impl Tables {
     }
 
     /// The events of which there are rows in a table.
-    pub(super) async fn events_in(&self, table: &str) -> Result<Vec<String>> {
+    pub(crate) async fn events_in(&self, table: &str) -> Result<Vec<String>> {
         let statement = match table {
             "attempts" | "answers" => format!(
                 "SELECT event FROM {table} JOIN attempts AS made USING (mode, request)
@@ -100,7 +100,7 @@ impl Tables {
     }
 
     /// The names of all partitions, attached or not.
-    pub(super) async fn partitions(&self) -> Result<Vec<String>> {
+    pub(crate) async fn partitions(&self) -> Result<Vec<String>> {
         let statement = "
             SELECT relname::text FROM pg_class
             WHERE relnamespace = 'bellhop'::regnamespace AND relkind = 'r' AND relname ~ '_[0-9]{8}$'
@@ -110,7 +110,7 @@ impl Tables {
     }
 
     /// Begins to detach a partition and gives up, as a recorder does that is killed while somebody reads.
-    pub(super) async fn interrupt_a_drop(&self, parent: &str, day: &str) -> Result<()> {
+    pub(crate) async fn interrupt_a_drop(&self, parent: &str, day: &str) -> Result<()> {
         let (reader, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
         tokio::spawn(connection);
         reader.batch_execute(&format!("BEGIN; SELECT FROM bellhop.{parent}")).await?;
@@ -125,9 +125,9 @@ impl Tables {
     }
 
     /// What tells whether anything in the tables has changed.
-    pub(super) async fn fingerprints(&self) -> Result<Vec<(String, i64, Option<String>)>> {
+    pub(crate) async fn fingerprints(&self) -> Result<Vec<(String, i64, Option<String>)>> {
         let mut prints = Vec::new();
-        for table in ["events", "payloads", "attempts", "answers", "deliveries"] {
+        for table in ["events", "payloads", "attempts", "answers", "deliveries", "webhook_health"] {
             let statement = format!(
                 "SELECT count(*), md5(string_agg(row::text, '|' ORDER BY row::text)) FROM {table} AS row"
             );
@@ -138,7 +138,7 @@ impl Tables {
     }
 
     /// Every row of every table as text, bytes in hexadecimal.
-    pub(super) async fn dump(&self) -> Result<String> {
+    pub(crate) async fn dump(&self) -> Result<String> {
         let tables = "
             SELECT relname::text FROM pg_class
             WHERE relnamespace = 'bellhop'::regnamespace AND relkind = 'r' ORDER BY relname";
@@ -153,8 +153,15 @@ impl Tables {
         Ok(dump)
     }
 
+    /// Changes rows by a statement, for what nothing else does in time.
+    ///
+    /// * returns how many.
+    pub(crate) async fn change(&self, statement: &str) -> Result<u64> {
+        self.client.execute(statement, &[]).await.with_context(|| statement.to_owned())
+    }
+
     /// The database's clock.
-    pub(super) async fn now(&self) -> Result<OffsetDateTime> {
+    pub(crate) async fn now(&self) -> Result<OffsetDateTime> {
         let row = self.client.query_one("SELECT (extract(epoch FROM now()) * 1000000)::bigint", &[]).await?;
         let micros: i64 = row.get(0);
         Ok(OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)?)

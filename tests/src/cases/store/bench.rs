@@ -92,7 +92,8 @@ pub(super) fn new_webhook(path: &str) -> NewWebhook {
         organisation: organisation(),
         url: EndpointUrl::parse(&url, Mode::Test).expect("a URL"),
         event_types: ["appointment.scheduled".parse().expect("a type")].into(),
-        expansion: Expansion { patient: true, ..Expansion::default() },
+        payload: Expansion { patient: true, ..Expansion::default() }.into(),
+        description: String::new(),
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use bellhop_model::{AnswerRecord, DeliveryState, RequestId};
-use bellhop_store::{LoggedAttempt, LoggedDelivery, Store};
+use bellhop_store::{LoggedAttempt, LoggedDelivery, LoggedSeries, SeriesProgress, Store};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Output, ShowArguments, describe, moment, moment_of, told};
+use super::{ShowArguments, describe, told};
+use crate::command::output::{Output, moment, moment_of};
 use crate::failure::Failure;
 
 /// The health data of a delivery, which was asked for.
@@ -22,6 +23,7 @@ pub(super) async fn run(store: &Store, arguments: ShowArguments) -> Result<(), F
     let ShowArguments { id, payload, output } = arguments;
     let delivery = store.delivery(&id).await.map_err(anyhow::Error::new)?;
     let attempts = store.attempts(&delivery).await.map_err(anyhow::Error::new)?;
+    let series = store.series(&id).await.map_err(anyhow::Error::new)?;
     let opened = if payload {
         let payload = store.payload(&delivery).await.map_err(anyhow::Error::new)?;
         let answers = store.answers(&delivery).await.map_err(anyhow::Error::new)?;
@@ -30,9 +32,10 @@ pub(super) async fn run(store: &Store, arguments: ShowArguments) -> Result<(), F
         None
     };
     match output.output {
-        Output::Json => println!("{}", whole(&delivery, &attempts, opened.as_ref())),
+        Output::Json => println!("{}", whole(&delivery, &series, &attempts, opened.as_ref())),
         Output::Text => {
             print_delivery(&delivery);
+            series.iter().for_each(print_series);
             for attempt in &attempts {
                 print_attempt(attempt, opened.as_ref());
             }
@@ -48,11 +51,13 @@ pub(super) async fn run(store: &Store, arguments: ShowArguments) -> Result<(), F
 }
 
 fn print_delivery(delivery: &LoggedDelivery) {
-    let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing } = delivery;
+    let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing, .. } =
+        delivery;
+    let test = if delivery.is_test { "  test event" } else { "" };
     println!("id            {id}");
     println!("mode          {mode}");
     println!("organisation  {organisation}");
-    println!("event         {event}  {event_type}");
+    println!("event         {event}  {event_type}{test}");
     println!("webhook       {webhook}");
     println!("state         {}", told(delivery));
     if let DeliveryState::Ended(reason) = standing.state {
@@ -60,6 +65,18 @@ fn print_delivery(delivery: &LoggedDelivery) {
     }
     println!("since         {}", moment(moment_of(standing.since_us)));
     println!("begun         {}", moment(*begun_at));
+}
+
+/// A series that somebody asked for; the first began by itself.
+fn print_series(begun: &LoggedSeries) {
+    let LoggedSeries { series, begun_by, begun_at, recovery, progress } = begun;
+    let recovery = recovery.as_ref().map_or(String::new(), |recovery| format!(" in {recovery}"));
+    let progress = match progress {
+        SeriesProgress::Owed => "waits to be published".to_owned(),
+        SeriesProgress::Published(at) => format!("published {}", moment(*at)),
+        SeriesProgress::Withdrawn(at) => format!("withdrawn {}: its payload was gone", moment(*at)),
+    };
+    println!("series {series:<6} {}  manual, by {begun_by}{recovery}, {progress}", moment(*begun_at));
 }
 
 fn print_attempt(made: &LoggedAttempt, opened: Option<&Opened>) {
@@ -79,8 +96,14 @@ fn print_attempt(made: &LoggedAttempt, opened: Option<&Opened>) {
     }
 }
 
-fn whole(delivery: &LoggedDelivery, attempts: &[LoggedAttempt], opened: Option<&Opened>) -> Value {
+fn whole(
+    delivery: &LoggedDelivery,
+    series: &[LoggedSeries],
+    attempts: &[LoggedAttempt],
+    opened: Option<&Opened>,
+) -> Value {
     let mut object = describe(delivery);
+    object["manualSeries"] = series.iter().map(describe_series).collect();
     object["requests"] = attempts.iter().map(|made| describe_attempt(made, opened)).collect();
     if let Some(Opened { payload, .. }) = opened {
         let published: Option<Box<RawValue>> =
@@ -89,6 +112,22 @@ fn whole(delivery: &LoggedDelivery, attempts: &[LoggedAttempt], opened: Option<&
         object["payload"] = json!(published.map(|published| published.get().to_owned()));
     }
     object
+}
+
+fn describe_series(begun: &LoggedSeries) -> Value {
+    let (published_at, withdrawn_at) = match begun.progress {
+        SeriesProgress::Owed => (None, None),
+        SeriesProgress::Published(at) => (Some(moment(at)), None),
+        SeriesProgress::Withdrawn(at) => (None, Some(moment(at))),
+    };
+    json!({
+        "series": begun.series.0,
+        "begunBy": begun.begun_by.as_str(),
+        "begunAt": moment(begun.begun_at),
+        "recovery": begun.recovery.as_ref().map(|recovery| recovery.as_str()),
+        "publishedAt": published_at,
+        "withdrawnAt": withdrawn_at,
+    })
 }
 
 fn describe_attempt(made: &LoggedAttempt, opened: Option<&Opened>) -> Value {
@@ -104,7 +143,8 @@ fn describe_attempt(made: &LoggedAttempt, opened: Option<&Opened>) -> Value {
         "outcome": made.outcome,
         "verdict": made.verdict,
         "nextAt": made.next_at.map(moment),
-        "expanded": made.expanded.split(',').filter(|name| !name.is_empty()).collect::<Vec<_>>(),
+        "payload": made.payload.name(),
+        "expanded": made.payload.expansion().names().collect::<Vec<_>>(),
         "signedAt": made.signed_at,
         "signature": made.signature,
     });

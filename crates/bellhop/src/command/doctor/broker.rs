@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_broker::{BrokerAddress, ConnectError, Inspection, Link, LinkState, Topology, names};
+use bellhop_broker::{BrokerAddress, ConnectError, Inspection, Link, LinkState, QueueSpec, Topology, names};
 use bellhop_model::Mode;
 
 use crate::command::doctor::finding::{Finding, Subject, count, list};
@@ -55,6 +55,7 @@ async fn look(link: &Link, address: &BrokerAddress, topology: &Topology) -> Vec<
         Ok(Ok(found)) => {
             findings.extend(judge_existence(&found));
             findings.extend(judge_parked(&found));
+            findings.extend(judge_unconsumed(topology.queues(), &found));
         }
         Ok(Err(error)) => findings.push(not_inspected(&format!("{:#}", anyhow::Error::new(error)))),
         Err(_) => findings.push(not_inspected(&format!("no answers within {INSPECT_PATIENCE:?}"))),
@@ -127,7 +128,7 @@ fn judge_parked(found: &Inspection) -> Vec<Finding> {
                 Subject::Queues,
                 format!("`{parked}` holds {}", count(messages, "message")),
                 "each is an event or record that could not be processed; they are forgotten after 14 days",
-                format!("look into them: the header `{}` says why", names::REASON_HEADER),
+                "`bellhop parked list` says why, `redrive` puts them back, `discard` throws them away",
             ));
         }
     }
@@ -137,14 +138,40 @@ fn judge_parked(found: &Inspection) -> Vec<Finding> {
             Subject::Queues,
             format!("`{}` holds {}", names::UNROUTABLE, count(messages, "message")),
             "somebody publishes events whose routing key begins with neither `live.` nor `test.`",
-            "look at their routing keys and correct the publisher",
+            "see their routing keys with `bellhop parked list --queue unroutable`, and correct the publisher",
         ));
     }
     findings
 }
 
+/// Judges the queues in which something waits for a process that does not run, or does not serve it.
+fn judge_unconsumed(specs: &[QueueSpec], found: &Inspection) -> Vec<Finding> {
+    // What lies on a rung, or is parked, goes by itself.
+    let consumed = specs.iter().filter(|spec| spec.time_to_live.is_none());
+    let waiting = consumed.filter_map(|spec| {
+        let ready = *found.ready_messages.get(&spec.name)? as usize;
+        (0 < ready && found.unconsumed_queues.contains(&spec.name)).then_some((&spec.name, ready))
+    });
+    let finding = |(name, ready)| {
+        Finding::warning(
+            Subject::Queues,
+            format!("`{name}` holds {} and nobody takes any", count(ready, "message")),
+            "they wait until somebody does",
+            match name == names::LOG {
+                true => "start a `bellhop recorder`",
+                false => {
+                    "start a `bellhop worker` whose `[worker] lanes` names that lane, as they do by default"
+                }
+            },
+        )
+    };
+    waiting.map(finding).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use bellhop_model::Ladder;
+
     use super::*;
     use crate::command::doctor::finding::Mark;
 
@@ -157,6 +184,27 @@ mod tests {
         let findings = judge_existence(&found);
         assert_eq!((findings.len(), findings[0].mark), (1, Mark::Problem));
         assert!(findings[0].what.contains("`bellhop.live.wait.30s`"));
+    }
+
+    #[test]
+    fn what_waits_for_nobody_is_worth_a_warning() {
+        let topology = Topology::new(&Ladder::default(), bellhop_broker::Shards::ONE);
+        let cases = [
+            ("bellhop.live.slow", 3, true, 1),
+            ("bellhop.live.slow", 3, false, 0),
+            ("bellhop.live.slow", 0, true, 0),
+            ("bellhop.log", 3, true, 1),
+            ("bellhop.live.wait.30s", 3, true, 0),
+            ("bellhop.live.parked", 3, true, 0),
+        ];
+        for (queue, ready, is_unconsumed, expected) in cases {
+            let mut found = Inspection::default();
+            found.ready_messages.insert(queue.to_owned(), ready);
+            found.unconsumed_queues.extend(is_unconsumed.then(|| queue.to_owned()));
+            let findings = judge_unconsumed(topology.queues(), &found);
+            assert_eq!(findings.len(), expected, "{queue} {ready} {is_unconsumed}");
+            assert!(findings.iter().all(|finding| finding.mark == Mark::Warning));
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! RabbitMQ as a whole: version, nodes, alarms.
 
+use bellhop_broker::Topology;
+
 use crate::command::doctor::finding::{Finding, Subject, count, list};
 use crate::command::doctor::management::{Node, Overview};
 
@@ -9,8 +11,22 @@ const VERSIONS: std::ops::RangeInclusive<(u32, u32)> = (3, 10)..=(4, u32::MAX);
 /// With fewer, the loss of one leaves no majority.
 const NODES_MIN: usize = 3;
 
-/// Judges the version.
-pub(super) fn judge_version(overview: &Overview) -> Finding {
+/// Judges the version, and whether it can do what the topology wants of it.
+pub(super) fn judge_overview(overview: &Overview, topology: &Topology) -> Vec<Finding> {
+    let is_known = |kind: &str| overview.exchange_types.iter().any(|known| known.name == kind);
+    let unknown = topology.exchanges().find(|exchange| !is_known(exchange.kind));
+    let missing = unknown.map(|exchange| {
+        Finding::problem(
+            Subject::Broker,
+            format!("it has no exchange type `{}`", exchange.kind),
+            format!("`{}` cannot be declared, or no longer routes anything", exchange.name),
+            "run `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange` on every node, or set `[amqp] shards` to 1",
+        )
+    });
+    [judge_version(overview)].into_iter().chain(missing).collect()
+}
+
+fn judge_version(overview: &Overview) -> Finding {
     let version = &overview.rabbitmq_version;
     let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
     let known = parts.next().flatten().zip(parts.next().flatten());
@@ -89,8 +105,12 @@ fn judge_size(nodes: &[Node]) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use bellhop_broker::Shards;
+    use bellhop_model::Ladder;
+
     use super::*;
     use crate::command::doctor::finding::Mark;
+    use crate::command::doctor::management::ExchangeType;
 
     #[test]
     fn versions_are_judged() {
@@ -104,8 +124,26 @@ mod tests {
             ("nonsense", Mark::Warning),
         ];
         for (version, expected) in cases {
-            let overview = Overview { rabbitmq_version: version.to_owned() };
+            let overview = Overview { rabbitmq_version: version.to_owned(), exchange_types: Vec::new() };
             assert_eq!(judge_version(&overview).mark, expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_type_that_the_plugin_would_bring_is_missed_only_with_several_shards() {
+        let known = |names: &[&str]| Overview {
+            rabbitmq_version: "4.2.4".to_owned(),
+            exchange_types: names.iter().map(|&name| ExchangeType { name: name.to_owned() }).collect(),
+        };
+        let (plain, all) =
+            (["direct", "topic", "fanout"], ["direct", "topic", "fanout", "x-consistent-hash"]);
+        for (shards, types, expected) in
+            [(1, &plain[..], Mark::Ok), (2, &plain, Mark::Problem), (2, &all, Mark::Ok)]
+        {
+            let topology = Topology::new(&Ladder::default(), Shards::new(shards).expect("a few"));
+            let worst =
+                judge_overview(&known(types), &topology).into_iter().map(|finding| finding.mark).max();
+            assert_eq!(worst, Some(expected), "{shards} shards with {types:?}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! RabbitMQ's management API: a few questions, each within a bound of time and size.
 
 mod answer;
+#[cfg(test)]
+pub(super) use answer::ExchangeType;
 pub(super) use answer::{Binding, Exchange, Node, Overview, Permission, Policy, Queue, TopicPermission};
 
 use std::time::Duration;

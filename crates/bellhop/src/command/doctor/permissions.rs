@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bellhop_broker::names;
+use bellhop_broker::{Shards, names};
 use bellhop_model::Mode;
 use bellhop_worker::LaneOptions;
 use regex::Regex;
@@ -26,7 +26,7 @@ struct Needs {
 
 /// Judges the permissions that were told, or says why there are none.
 pub(super) fn examine(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
-    let &Expected { address, lanes, role, .. } = expected;
+    let &Expected { address, lanes, shards, role, .. } = expected;
     let (vhost, user) = (address.vhost(), address.user());
     let permissions = match known(user, &facts.permissions) {
         Ok(permissions) => permissions,
@@ -40,8 +40,8 @@ pub(super) fn examine(expected: &Expected<'_>, facts: &Facts) -> Vec<Finding> {
             SEE,
         )];
     };
-    let mut findings = judge(role, lanes, permission, user);
-    if role == Role::Producer {
+    let mut findings = judge(&Needs::of(role, lanes, shards), role, permission, user);
+    if matches!(role, Role::Producer | Role::Api) {
         let told = known(user, &facts.topic_permissions);
         findings.push(told.map_or_else(|finding| finding, |topics| judge_topics(topics, permission, user)));
     }
@@ -74,8 +74,7 @@ fn known<'f, T>(user: &str, told: &'f Told<Vec<T>>) -> Result<&'f [T], Finding> 
 }
 
 /// Judges the permissions on exchanges and queues.
-fn judge(role: Role, lanes: &[LaneOptions], permission: &Permission, user: &str) -> Vec<Finding> {
-    let needs = Needs::of(role, lanes);
+fn judge(needs: &Needs, role: Role, permission: &Permission, user: &str) -> Vec<Finding> {
     let kinds = [
         ("write", &permission.write, &needs.write),
         ("read", &permission.read, &needs.read),
@@ -165,7 +164,7 @@ fn judge_topics(topics: &[TopicPermission], permission: &Permission, user: &str)
 }
 
 impl Needs {
-    fn of(role: Role, lanes: &[LaneOptions]) -> Self {
+    fn of(role: Role, lanes: &[LaneOptions], shards: Shards) -> Self {
         let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
         let (none, everything) =
             (BTreeSet::new(), set(&["bellhop.live", "bellhop.live.due", names::EVENTS_EXCHANGE]));
@@ -174,15 +173,28 @@ impl Needs {
                 let exchanges = lanes.iter().map(|lane| names::mode_exchange(lane.mode));
                 Self {
                     write: exchanges.chain([names::LOG.to_owned()]).collect(),
-                    read: lanes.iter().map(|lane| lane.kind.queue(lane.mode)).collect(),
+                    read: lanes.iter().flat_map(|lane| lane.kind.queues(lane.mode, shards)).collect(),
                     configure: none,
                 }
             }
-            // What cannot be written is parked through the log's own exchange.
-            Role::Recorder => Self { write: set(&[names::LOG]), read: set(&[names::LOG]), configure: none },
+            // What cannot be written is parked through the log's own exchange; what is owed again goes through the modes'.
+            Role::Recorder => {
+                let exchanges = Mode::ALL.map(names::mode_exchange);
+                Self {
+                    write: exchanges.into_iter().chain([names::LOG.to_owned()]).collect(),
+                    read: set(&[names::LOG]),
+                    configure: none,
+                }
+            }
             Role::Producer => {
                 Self { write: set(&[names::EVENTS_EXCHANGE]), read: none.clone(), configure: none }
             }
+            // A test event goes past the exchange for events, into the due lane of its mode.
+            Role::Api => Self {
+                write: set(&[names::EVENTS_EXCHANGE, "bellhop.live", "bellhop.test"]),
+                read: none.clone(),
+                configure: none,
+            },
             // Binding writes to the queue and reads from the exchange; dead-lettering writes and reads likewise.
             Role::Operator => {
                 Self { write: everything.clone(), read: everything.clone(), configure: everything }
@@ -198,6 +210,7 @@ impl Role {
             Self::Worker => "a worker",
             Self::Recorder => "a recorder",
             Self::Producer => "a producer",
+            Self::Api => "an API",
             Self::Operator => "an operator",
         }
     }
@@ -237,25 +250,30 @@ mod tests {
             write: write.to_owned(),
             read: read.to_owned(),
         };
-        judge(role, lanes, &permission, "u").into_iter().map(|finding| finding.mark).max()
+        let needs = Needs::of(role, lanes, Shards::new(Shards::MAX).expect("the bound"));
+        judge(&needs, role, &permission, "u").into_iter().map(|finding| finding.mark).max()
     }
 
     #[test]
     fn each_role_is_judged_by_what_it_needs() {
         let worker_write = r"^bellhop\.(live|test|log)$";
-        let worker_read = r"^bellhop\.(live|test)\.(events\.[0-9]+|due)$";
+        let worker_read = r"^bellhop\.(live|test)\.(events\.[0-9]+|slow|due)$";
         let cases = [
             (Role::Worker, ["", worker_write, worker_read], Mark::Ok),
             (Role::Worker, [".*", ".*", ".*"], Mark::Note),
             (Role::Worker, ["", r"^bellhop\.(live|log)$", worker_read], Mark::Problem),
             (Role::Worker, ["", worker_write, ""], Mark::Problem),
+            (Role::Worker, ["", worker_write, r"^bellhop\.(live|test)\.(events\.[0-9]|due)$"], Mark::Problem),
             (Role::Worker, ["", "(?=bellhop).*", worker_read], Mark::Skipped),
-            (Role::Recorder, ["", r"^bellhop\.log$", r"^bellhop\.log$"], Mark::Ok),
+            (Role::Recorder, ["", worker_write, r"^bellhop\.log$"], Mark::Ok),
+            (Role::Recorder, ["", r"^bellhop\.log$", r"^bellhop\.log$"], Mark::Problem),
             (Role::Recorder, ["", "", r"^bellhop\.log$"], Mark::Problem),
             (Role::Recorder, ["", worker_write, worker_read], Mark::Problem),
             (Role::Producer, ["", r"^bellhop\.events$", ""], Mark::Ok),
             (Role::Producer, ["", "", ""], Mark::Problem),
             (Role::Producer, [r"^bellhop\.", r"^bellhop\.events$", ""], Mark::Note),
+            (Role::Api, ["", r"^bellhop\.(events|live|test)$", ""], Mark::Ok),
+            (Role::Api, ["", r"^bellhop\.events$", ""], Mark::Problem),
             (Role::Operator, [r"^bellhop\."; 3], Mark::Ok),
             (Role::Operator, ["", r"^bellhop\.", r"^bellhop\."], Mark::Problem),
         ];

@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use bellhop_broker::{QueueSpec, Topology, names};
+use bellhop_broker::{Destination, ExpectedBinding, QueueSpec, Topology, names};
 use bellhop_model::Mode;
 
 use crate::command::doctor::finding::{Finding, Subject, list};
@@ -23,7 +23,7 @@ pub(super) fn judge_exchanges(topology: &Topology, told: &[Exchange]) -> Vec<Fin
     let mut findings = Vec::new();
     for expected in topology.exchanges() {
         let Some(found) = told.iter().find(|exchange| exchange.name == expected.name) else { continue };
-        let name = expected.name;
+        let name = &expected.name;
         if found.kind != expected.kind || !found.durable {
             findings.push(Finding::problem(
                 Subject::Queues,
@@ -32,17 +32,29 @@ pub(super) fn judge_exchanges(topology: &Topology, told: &[Exchange]) -> Vec<Fin
                 DECLARE_AGAIN,
             ));
         }
-        let alternate = found.arguments.get("alternate-exchange").and_then(|value| value.as_str());
-        if alternate != expected.alternate {
+        let argument = |name: &str| found.arguments.get(name).and_then(|value| value.as_str());
+        let alternate = argument("alternate-exchange");
+        if alternate != expected.alternate.as_deref() {
             findings.push(Finding::problem(
                 Subject::Queues,
                 format!(
                     "exchange `{name}` has the alternate exchange `{}`, not `{}`",
                     alternate.unwrap_or("none"),
-                    expected.alternate.unwrap_or("none")
+                    expected.alternate.as_deref().unwrap_or("none")
                 ),
-                "events that no queue wants are not kept for anybody to look at",
+                "events that no queue wants are not kept",
                 DECLARE_AGAIN,
+            ));
+        }
+        if argument("hash-header") != expected.hash_header {
+            findings.push(Finding::problem(
+                Subject::Queues,
+                format!(
+                    "exchange `{name}` does not hash the header `{}`",
+                    expected.hash_header.unwrap_or("none")
+                ),
+                "events of one organisation are not kept together",
+                "run `bellhop topology` with `[amqp] shards` at 1, then with the number there is to be",
             ));
         }
     }
@@ -52,20 +64,34 @@ pub(super) fn judge_exchanges(topology: &Topology, told: &[Exchange]) -> Vec<Fin
     findings
 }
 
+/// A binding: from, to what, to, and for which keys.
+type Bound<'a> = (&'a str, Destination, &'a str, &'a str);
+
 /// Judges the bindings: those that are missing, and those that nobody of us made.
 pub(super) fn judge_bindings(topology: &Topology, told: &[Binding]) -> Vec<Finding> {
-    let expected: BTreeSet<(&str, &str, &str)> =
-        topology.bindings().map(|binding| (binding.exchange, binding.queue, binding.key)).collect();
-    let found: BTreeSet<(&str, &str, &str)> = told
-        .iter()
-        .filter(|binding| binding.destination_type == "queue" && !binding.source.is_empty())
-        .map(|binding| (binding.source.as_str(), binding.destination.as_str(), binding.routing_key.as_str()))
-        .collect();
-    let say = |(exchange, queue, key): &(&str, &str, &str)| format!("{exchange} -({key})-> {queue}");
-    let is_ours = |queue: &str| topology.queues().iter().any(|spec| spec.name == queue);
+    let expected: Vec<ExpectedBinding> = topology.bindings().collect();
+    let expected: BTreeSet<Bound<'_>> = expected.iter().map(bound).collect();
+    let found = told.iter().filter(|binding| !binding.source.is_empty()).filter_map(|binding| {
+        let kind = match binding.destination_type.as_str() {
+            "queue" => Destination::Queue,
+            "exchange" => Destination::Exchange,
+            _ => return None,
+        };
+        Some((binding.source.as_str(), kind, binding.destination.as_str(), binding.routing_key.as_str()))
+    });
+    let found: BTreeSet<Bound<'_>> = found.collect();
+    let of_other_numbers: Vec<ExpectedBinding> = topology.bindings_of_other_numbers().collect();
+    let of_other_numbers: BTreeSet<Bound<'_>> = of_other_numbers.iter().map(bound).collect();
+    let say = |(exchange, _, to, key): &Bound<'_>| format!("{exchange} -({key})-> {to}");
+    let is_ours = |(_, kind, to, _): &Bound<'_>| {
+        *kind == Destination::Queue && topology.queues().iter().any(|spec| spec.name == *to)
+    };
     let missing: Vec<String> = expected.difference(&found).map(say).collect();
-    let foreign: Vec<String> =
-        found.difference(&expected).filter(|(_, queue, _)| is_ours(queue)).map(say).collect();
+    let surplus = found.difference(&expected);
+    let (of_shards, foreign): (Vec<&Bound<'_>>, Vec<&Bound<'_>>) =
+        surplus.partition(|binding| of_other_numbers.contains(*binding));
+    let of_shards: Vec<String> = of_shards.into_iter().map(say).collect();
+    let foreign: Vec<String> = foreign.into_iter().filter(|binding| is_ours(binding)).map(say).collect();
     let mut findings = Vec::new();
     if !missing.is_empty() {
         findings.push(Finding::problem(
@@ -73,6 +99,14 @@ pub(super) fn judge_bindings(topology: &Topology, told: &[Binding]) -> Vec<Findi
             format!("bindings that do not exist: {}", list(&missing)),
             "what is published there is returned, or goes nowhere",
             "run `bellhop topology`",
+        ));
+    }
+    if !of_shards.is_empty() {
+        findings.push(Finding::problem(
+            Subject::Queues,
+            format!("bindings of another number of shards than `[amqp] shards` names: {}", list(&of_shards)),
+            "events are delivered twice, or go where no worker looks",
+            "run `bellhop topology` with the number that workers have",
         ));
     }
     if !foreign.is_empty() {
@@ -87,6 +121,10 @@ pub(super) fn judge_bindings(topology: &Topology, told: &[Binding]) -> Vec<Findi
         findings.push(Finding::ok(Subject::Queues, format!("all {} bindings are there", expected.len())));
     }
     findings
+}
+
+fn bound(binding: &ExpectedBinding) -> Bound<'_> {
+    (&binding.exchange, binding.kind, &binding.destination, &binding.key)
 }
 
 /// Judges the queues' arguments, their members, and what was left behind.
@@ -121,32 +159,62 @@ fn pairs<'t>(specs: &'t [QueueSpec], told: &'t [Queue]) -> impl Iterator<Item = 
         .filter_map(|spec| told.iter().find(|queue| queue.name == spec.name).map(|queue| (spec, queue)))
 }
 
-/// A rung that no configuration names any more still leads back, but new messages never go there.
+/// A queue that no configuration names any more: nothing new goes there, but what it holds is still owed.
+struct Leftover {
+    /// What its name is like, after the mode.
+    part: &'static str,
+    /// What such queues are.
+    noun: &'static str,
+    setting: &'static str,
+    why: &'static str,
+    mend: &'static str,
+}
+
+const LEFTOVERS: [Leftover; 2] = [
+    Leftover {
+        part: ".wait.",
+        noun: "wait queues",
+        setting: "`[retry] waits`",
+        why: "they come back when they are due, unless somebody deletes the queue",
+        mend: "leave them until they are empty; if another deployment uses them, give both the same `[retry] waits`",
+    },
+    Leftover {
+        part: ".events.",
+        noun: "shards",
+        setting: "`[amqp] shards`",
+        why: "only workers with a larger number of shards deliver them",
+        mend: "leave workers, or some of them, at the larger number until they are empty",
+    },
+];
+
 fn judge_leftovers(specs: &[QueueSpec], told: &[Queue]) -> Vec<Finding> {
-    let is_rung = |name: &str| {
-        Mode::ALL.iter().any(|mode| name.starts_with(&format!("{}.wait.", names::mode_exchange(*mode))))
-    };
-    let is_leftover =
-        |queue: &&Queue| is_rung(&queue.name) && specs.iter().all(|spec| spec.name != queue.name);
-    let (full, empty): (Vec<&Queue>, Vec<&Queue>) =
-        told.iter().filter(is_leftover).partition(|queue| 0 < queue.messages.unwrap_or_default());
-    let mut findings = Vec::new();
-    if !full.is_empty() {
-        let names: Vec<&str> = full.iter().map(|queue| queue.name.as_str()).collect();
-        findings.push(Finding::warning(
-            Subject::Queues,
-            format!("wait queues hold deliveries although `[retry] waits` does not name them: {}", list(&names)),
-            "they come back when they are due, unless somebody deletes the queue",
-            "leave them until they are empty; if another deployment uses them, give both the same `[retry] waits`",
-        ));
+    LEFTOVERS.iter().flat_map(|leftover| leftover.judge(specs, told)).collect()
+}
+
+impl Leftover {
+    fn judge(&self, specs: &[QueueSpec], told: &[Queue]) -> Vec<Finding> {
+        let Self { part, noun, setting, why, mend } = self;
+        let is_such = |name: &str| {
+            Mode::ALL.iter().any(|mode| name.starts_with(&format!("{}{part}", names::mode_exchange(*mode))))
+        };
+        let is_leftover =
+            |queue: &&Queue| is_such(&queue.name) && specs.iter().all(|spec| spec.name != queue.name);
+        let (full, empty): (Vec<&Queue>, Vec<&Queue>) =
+            told.iter().filter(is_leftover).partition(|queue| 0 < queue.messages.unwrap_or_default());
+        let listed = |queues: &[&Queue]| list(&queues.iter().map(|queue| &queue.name).collect::<Vec<_>>());
+        let mut findings = Vec::new();
+        if !full.is_empty() {
+            let what =
+                format!("{noun} hold deliveries although {setting} does not name them: {}", listed(&full));
+            findings.push(Finding::warning(Subject::Queues, what, *why, *mend));
+        }
+        if !empty.is_empty() {
+            findings.push(Finding::note(
+                Subject::Queues,
+                format!("empty {noun} that {setting} does not name: {}", listed(&empty)),
+                "delete them with `rabbitmqctl delete_queue`, unless another deployment uses them",
+            ));
+        }
+        findings
     }
-    if !empty.is_empty() {
-        let names: Vec<&str> = empty.iter().map(|queue| queue.name.as_str()).collect();
-        findings.push(Finding::note(
-            Subject::Queues,
-            format!("empty wait queues that `[retry] waits` does not name: {}", list(&names)),
-            "delete them with `rabbitmqctl delete_queue`, unless another deployment uses them",
-        ));
-    }
-    findings
 }

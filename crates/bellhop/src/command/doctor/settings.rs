@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bellhop_sender::address::AllowList;
 use bellhop_sender::{Sender, SenderOptions};
+use bellhop_worker::WorkerOptions;
 
-use crate::command::doctor::finding::{Finding, Subject};
+use crate::command::doctor::finding::{Finding, Subject, list};
 use crate::config::Config;
 
 /// What a drain should leave for recording a result after the longest request.
@@ -17,6 +18,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         Finding::ok(Subject::Configuration, "every key is known and legal"),
         judge_allowed(&config.sender.allowed),
         judge_drain(config.sender.request_timeout, config.shutdown.drain_timeout),
+        judge_lanes(&config.worker),
         try_sender(config.sender.clone()),
     ]
 }
@@ -45,6 +47,18 @@ fn judge_drain(request_timeout: Duration, drain_timeout: Duration) -> Finding {
         format!("the drain ({drain_timeout:?}) is hardly longer than a request ({request_timeout:?})"),
         "a request that ends late may not be recorded before the process does, and is sent again",
         format!("raise `[shutdown] drain_timeout` to {:?}", request_timeout + RECORDING_TIME),
+    )
+}
+
+fn judge_lanes(worker: &WorkerOptions) -> Finding {
+    let left: Vec<String> = worker.modes_relying_on_others().map(|mode| format!("{mode}.slow")).collect();
+    if left.is_empty() {
+        return Finding::ok(Subject::Configuration, "a worker serves the lane of whatever it finds slow");
+    }
+    Finding::note(
+        Subject::Configuration,
+        format!("`[worker] lanes` names fresh lanes and leaves {} to other workers", list(&left)),
+        "see to it that some worker serves them; what is handed there waits until one does",
     )
 }
 

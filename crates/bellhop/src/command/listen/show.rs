@@ -65,6 +65,7 @@ impl Received<'_> {
     /// For people: one head line, then the payload, indented.
     pub(super) fn as_text(&self, status: StatusCode, hangs: bool) -> String {
         let header = |name: &str| self.header(name).unwrap_or("-");
+        let test = if self.is_test_event() { "  test event: nothing happened" } else { "" };
         let answered =
             if hangs { "left hanging".to_owned() } else { format!("answered {}", status.as_u16()) };
         let payload = match std::str::from_utf8(self.body) {
@@ -72,7 +73,7 @@ impl Received<'_> {
             _ => format!("  ({} bytes that are not JSON)", self.body.len()),
         };
         format!(
-            "#{} {} {}  attempt {}  {}  {} {}\n  signature {}, {answered}\n{payload}\n",
+            "#{} {} {}  attempt {}  {}  {} {}{test}\n  signature {}, {answered}\n{payload}\n",
             self.number,
             header("webhook-event"),
             header("webhook-id"),
@@ -100,11 +101,16 @@ impl Received<'_> {
             "id": self.header("webhook-id"),
             "attempt": self.header("webhook-attempt").and_then(|attempt| attempt.parse::<u64>().ok()),
             "mode": self.header("webhook-mode"),
+            "testEvent": self.is_test_event(),
             "signature": self.signature.as_str(),
             "answered": status.as_u16(),
             "headers": headers,
             "body": String::from_utf8_lossy(self.body),
         })
+    }
+
+    fn is_test_event(&self) -> bool {
+        self.header("webhook-test-event") == Some("true")
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -161,7 +167,7 @@ mod tests {
     fn signed_at(timestamp: i64, body: &[u8]) -> (Secret, HeaderMap) {
         let secret = Secret::from_random(&[5; 32]);
         let id = "evt_1".parse().expect("an id");
-        let signature = Signer::new(std::slice::from_ref(&secret)).sign(&id, timestamp, body);
+        let signature = Signer::new(&[secret.clone().into()]).sign(&id, timestamp, body);
         let mut headers = HeaderMap::new();
         headers.insert("webhook-id", "evt_1".parse().expect("a header"));
         headers.insert("webhook-timestamp", timestamp.into());

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Addressed, AnswerRecord, Attempt, Decided, DeliveryId, EndReason, EventLabels, Expansion, Mode,
-    RequestId, Sent, Series, Timing, WebhookId,
+    PayloadLevel, RequestId, Sent, Series, Timing, WebhookId,
 };
 
 const BODY: &str = r#"{"id":"evt_1","type":"appointment.created","mode":"test","organisationId":"org_a","occurredAt":"2024-02-06T17:20:59Z","data":{"id":"apt_1","cost":112.50,"organisationId":"org_a","note":"ä \u00e4"}}"#;
@@ -38,7 +38,7 @@ fn attempt() -> AttemptRecord<'static> {
         outcome: "5xx".into(),
         verdict: Decided::Retry { at_us: 1_700_000_030_000_123 },
         sent: Sent {
-            expansion: Expansion { task: true, ..Expansion::default() },
+            payload: PayloadLevel::Full(Expansion { task: true, ..Expansion::default() }),
             timestamp: 1_700_000_000,
             signature: "v1,abc=".into(),
         },

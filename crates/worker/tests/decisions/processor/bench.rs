@@ -194,6 +194,7 @@ impl Bench {
     fn run_until(&mut self, end: Duration) {
         loop {
             self.take_all(LaneKind::Fresh);
+            self.take_all(LaneKind::Slow);
             self.take_all(LaneKind::Due);
             let Some(next) = self.with(|state| state.next_at()).filter(|at| *at <= end) else { return };
             self.with(|state| state.advance(next.max(state.now)));
@@ -208,6 +209,11 @@ impl Bench {
     /// Lets so much time pass, and nothing happen meanwhile.
     pub(super) fn pass(&mut self, duration: Duration) {
         self.with(|state| state.advance(state.now + duration));
+    }
+
+    /// Ends the worker without warning; another one, which knows nothing yet, is there at once.
+    pub(super) fn crash(&mut self) {
+        self.fleet.crash(0, Duration::ZERO);
     }
 
     pub(super) fn lose_session(&mut self) {

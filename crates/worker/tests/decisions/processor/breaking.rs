@@ -38,6 +38,7 @@ fn a_webhook_that_hangs_five_times_in_a_row_is_unavailable_and_costs_no_attempt(
     let (mut bench, webhook) = broken(HANGS);
     assert_eq!((bench.calls(), open(&bench, "webhook")), (vec![(webhook, 1); 5], 1.0));
     assert_eq!(bench.deliver(), Settlement::Acknowledge);
+    assert_eq!(bench.process(LaneKind::Slow), Settlement::Acknowledge);
     assert_eq!(bench.calls().len(), 5);
     let last = bench.with(|state| state.broker.queue(SHORTEST).back().cloned()).expect("it waits");
     assert_eq!(last.message.time_to_live, Some(COOL_DOWN));
@@ -152,7 +153,7 @@ fn a_probe_that_panics_lets_the_next_one_be_made() {
 }
 
 #[test]
-fn what_waits_for_a_place_is_put_off_when_the_breaker_opens() {
+fn what_waits_for_a_place_leaves_when_the_breaker_opens_and_is_put_off() {
     let mut bench = Bench::with_places(5, 100);
     let webhook = bench.webhook([HANGS; 5]);
     bench.with(|state| state.endpoints.set_answer_time(webhook, Duration::from_secs(15)));
@@ -161,6 +162,8 @@ fn what_waits_for_a_place_is_put_off_when_the_breaker_opens() {
     }
     let hands = bench.take_all(LaneKind::Fresh);
     bench.finish_all(&hands);
+    assert_eq!(bench.with(|state| state.broker.queue("bellhop.live.slow").len()), 4);
+    bench.take_all(LaneKind::Slow);
     assert_eq!((bench.calls().len(), bench.with(|state| state.unavailable)), (5, 4));
     assert_eq!(bench.with(|state| state.now), Duration::from_secs(15));
 }

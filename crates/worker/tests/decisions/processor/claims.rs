@@ -1,5 +1,7 @@
 //! Claims: of the copies of one attempt, one goes on.
 
+use std::time::Duration;
+
 use bellhop_broker::PublishError;
 use bellhop_model::{Attempt, CopyToken, DeliveryId, Event, EventLabels, Mode, Series};
 use bellhop_store::ClaimedAttempt;
@@ -89,6 +91,41 @@ fn an_attempt_is_not_concluded_before_what_came_of_it_is_stored() {
     assert_eq!(bench.process(LaneKind::Due), Settlement::Acknowledge);
     assert_eq!(bench.calls(), [(webhook, 1), (webhook, 2), (webhook, 2)]);
     assert_eq!(bench.filled(), ["bellhop.live.wait.10m"]);
+}
+
+/// A worker that knows a webhook as slow, and the event that it diverted last, whose attempts will fail.
+fn diverted() -> (Bench, usize) {
+    let mut bench = Bench::new();
+    let webhook = bench.webhook([Reply::Status(200)]);
+    bench.with(|state| state.endpoints.set_answer_time(webhook, Duration::from_secs(2)));
+    bench.deliver();
+    bench.with(|state| state.endpoints.script(webhook, [Reply::Status(500); 6]));
+    bench.publish(bench.event());
+    bench.take_until(LaneKind::Fresh, |state| state.broker.queue("bellhop.live.slow").len() == 1);
+    (bench, webhook)
+}
+
+/// The worker crashes between diverting a delivery and acknowledging its event. The next one knows of no slow webhook.
+#[test]
+fn an_event_diverted_before_a_crash_and_sent_after_it_makes_one_request_more_and_one_second_attempt() {
+    let (mut bench, webhook) = diverted();
+    bench.crash();
+    assert_eq!(bench.process(LaneKind::Fresh), Settlement::Acknowledge);
+    bench.run_dry();
+    assert_eq!(bench.calls()[1..], [1, 1, 2, 3].map(|attempt| (webhook, attempt)));
+    assert_eq!(bench.filled(), ["bellhop.log"]);
+}
+
+/// The session is lost, so that the same worker is offered the event again.
+#[test]
+fn an_event_diverted_twice_makes_one_request_more_and_one_second_attempt() {
+    let (mut bench, webhook) = diverted();
+    bench.lose_session();
+    assert_eq!(bench.process(LaneKind::Fresh), Settlement::Acknowledge);
+    assert_eq!(bench.with(|state| state.broker.queue("bellhop.live.slow").len()), 2);
+    bench.run_dry();
+    assert_eq!(bench.calls()[1..], [1, 1, 2, 3].map(|attempt| (webhook, attempt)));
+    assert_eq!(bench.filled(), ["bellhop.log"]);
 }
 
 /// What a crash between publishing the next attempt and acknowledging the last leaves behind.

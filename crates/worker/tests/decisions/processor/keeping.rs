@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bellhop_broker::PublishError;
-use bellhop_model::{Attempt, EndReason, Ladder};
+use bellhop_model::{Attempt, EndReason, Ladder, Mode};
 use bellhop_worker::{LaneKind, Settlement};
 
-use super::bench::{Bench, header};
+use super::bench::{Bench, TYPE, header};
 use crate::world::broker::Fate;
 use crate::world::endpoints::Reply;
 use crate::world::outages::{ALWAYS, Window};
+use crate::world::{event, scope};
 
 const FAILED: Reply = Reply::Status(500);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -46,6 +47,27 @@ fn a_rung_that_is_known_to_be_full_is_not_waited_for() {
     assert_eq!(bench.deliver(), Settlement::Acknowledge);
     assert_eq!(bench.with(|state| state.now), before);
     assert_eq!(bench.filled(), ["bellhop.live.wait.2m"; 2]);
+}
+
+/// It is the same rung, of the other mode.
+#[test]
+fn a_rung_that_is_full_in_test_mode_is_not_taken_for_full_in_live_mode() {
+    let mut bench = Bench::new();
+    let test = scope(Mode::Test, "org_a");
+    bench.with(|state| {
+        let webhook = state.store.register(&test, &[TYPE], state.now);
+        state.endpoints.script(webhook, [FAILED]);
+        let full = "bellhop.test.wait.30s".to_owned();
+        state.outages.refusing.push((full, ALWAYS));
+        let message = event(&test, TYPE, state.events.len(), state.wall());
+        state.publish_event(message);
+    });
+    bench.process_in(Mode::Test, LaneKind::Fresh);
+    bench.webhook([FAILED]);
+    let now = bench.with(|state| state.now);
+    refuse(&bench, &["30s"], now..now + Duration::from_secs(2));
+    assert_eq!(bench.deliver(), Settlement::Acknowledge);
+    assert_eq!(bench.filled(), ["bellhop.live.wait.30s", "bellhop.test.wait.2m"]);
 }
 
 #[test]

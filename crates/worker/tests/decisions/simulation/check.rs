@@ -56,6 +56,7 @@ pub(super) fn tally(state: &State) -> Run {
         repeats: (0..calls.len()).filter(is_repeat).count(),
         busy: state.busy,
         unavailable: state.unavailable,
+        diverted: state.diverted,
         faults: deliveries.map(|delivery| state.hands.faults(delivery)).sum(),
         ..Run::default()
     }

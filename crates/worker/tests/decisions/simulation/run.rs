@@ -35,6 +35,8 @@ pub(super) struct Run {
     pub(super) busy: usize,
     /// The same because it was unavailable.
     pub(super) unavailable: usize,
+    /// Deliveries handed to a slow lane.
+    pub(super) diverted: usize,
 }
 
 /// The stage with a scenario on it.

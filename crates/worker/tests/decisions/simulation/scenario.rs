@@ -165,8 +165,8 @@ fn draw_outages(dice: &mut Dice, ladder: &Ladder) -> Outages {
     }
     if dice.is_one_in(3) {
         let rungs = ladder.rungs().iter().map(|rung| names::wait_queue(Mode::Live, *rung));
-        let mut queues: Vec<String> =
-            rungs.chain([names::LOG.to_owned(), names::parked_queue(Mode::Live)]).collect();
+        let others = [names::LOG.to_owned(), names::parked_queue(Mode::Live), names::slow_queue(Mode::Live)];
+        let mut queues: Vec<String> = rungs.chain(others).collect();
         if dice.is_one_in(2) {
             queues = vec![dice.pick(&queues).clone()];
         }

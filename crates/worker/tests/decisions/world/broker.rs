@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bellhop_broker::{Outgoing, PublishError, QueueSpec, Topology, names};
+use bellhop_broker::{Outgoing, PublishError, QueueSpec, Shards, Topology, names};
 use bellhop_model::{Ladder, Mode};
 
 use super::hands::HandId;
@@ -43,7 +43,7 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(ladder: &Ladder) -> Self {
-        let topology = Topology::new(ladder);
+        let topology = Topology::new(ladder, Shards::ONE);
         let specs: BTreeMap<_, _> =
             topology.queues().iter().map(|queue| (queue.name.clone(), queue.clone())).collect();
         let queues = specs.keys().map(|name| (name.clone(), VecDeque::new())).collect();
@@ -61,6 +61,7 @@ impl Broker {
             (names::LOG, names::LOG) => names::LOG.to_owned(),
             (names::LOG, names::PARKED_KEY) => names::LOG_PARKED.to_owned(),
             (exchange, key) => match (mode_of(exchange)?, key) {
+                (mode, names::SLOW_KEY) => names::slow_queue(mode),
                 (mode, names::DUE_KEY) => names::due_queue(mode),
                 (mode, names::PARKED_KEY) => names::parked_queue(mode),
                 (mode, wait) => format!("{}.{wait}", names::mode_exchange(mode)),

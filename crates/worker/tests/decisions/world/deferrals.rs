@@ -33,8 +33,12 @@ impl State {
             self.busy += 1;
             return;
         }
-        self.unavailable += 1;
         let (event, worker) = (hand.event, hand.worker);
+        if self.carried(event, message).iter().any(|(_, webhook)| hand.diverted.contains(webhook)) {
+            // The slow lane refused it.
+            return;
+        }
+        self.unavailable += 1;
         let accepted_at = header("bellhop-accepted-at").and_then(|millis| millis.parse::<i128>().ok());
         let accepted_at = accepted_at.expect("every message to a rung says when its event was accepted");
         let age = self.wall().unix_timestamp_nanos() / 1_000_000 - accepted_at;
@@ -50,7 +54,7 @@ impl State {
 
     /// Whether a worker has seen enough of a webhook, or of its host, to call it unavailable. What a neighbour at the
     /// same host does to its requests is no evidence.
-    fn is_suspect(&self, worker: usize, webhook: usize) -> bool {
+    pub(super) fn is_suspect(&self, worker: usize, webhook: usize) -> bool {
         let host = |webhook: usize| &self.store.webhooks[webhook].host;
         let hangs = |call: &&Called| {
             call.webhook == webhook && matches!(call.reply, Reply::Failure(Failure::TimedOut))

@@ -34,6 +34,15 @@ pub(crate) struct Called {
     pub(crate) answered_at: Option<Duration>,
 }
 
+/// What a worker has seen of a webhook.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// When a request ended last.
+    pub(crate) at: Duration,
+    /// What the shortest took.
+    pub(crate) shortest: Duration,
+}
+
 /// All endpoints.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
@@ -42,6 +51,8 @@ pub(crate) struct Endpoints {
     answer_times: BTreeMap<usize, Duration>,
     /// How many requests each worker has under way at each webhook.
     under_way: BTreeMap<(usize, usize), usize>,
+    /// What each worker has seen of each webhook since it started.
+    seen: BTreeMap<(usize, usize), Seen>,
     pub(crate) calls: Vec<Called>,
 }
 
@@ -98,6 +109,16 @@ impl Endpoints {
         *under_way
     }
 
+    /// A worker has learnt what a request took.
+    pub(crate) fn see(&mut self, worker: usize, webhook: usize, (took, now): (Duration, Duration)) {
+        let seen = self.seen.entry((worker, webhook)).or_insert(Seen { at: now, shortest: took });
+        *seen = Seen { at: now, shortest: seen.shortest.min(took) };
+    }
+
+    pub(crate) fn seen(&self, worker: usize, webhook: usize) -> Option<Seen> {
+        self.seen.get(&(worker, webhook)).copied()
+    }
+
     /// A request has ended.
     pub(crate) fn end(&mut self, worker: usize, webhook: usize) {
         *self.under_way.get_mut(&(worker, webhook)).expect("a request that was begun") -= 1;
@@ -106,6 +127,7 @@ impl Endpoints {
     /// A worker is gone, and its requests with it.
     pub(crate) fn forget(&mut self, worker: usize) {
         self.under_way.retain(|(other, _), _| *other != worker);
+        self.seen.retain(|(other, _), _| *other != worker);
     }
 
     pub(crate) fn reply(&mut self, webhook: usize, dice: &mut Dice) -> Reply {

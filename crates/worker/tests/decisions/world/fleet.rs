@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use bellhop_broker::Incoming;
+use bellhop_broker::{Incoming, Shards};
 use bellhop_model::{Ladder, Mode};
 use bellhop_worker::{
     Gate, Isolation, LaneKind, LaneName, LaneOptions, Origin, Processor, Settlement, WorkerMetrics,
@@ -56,7 +56,10 @@ impl Fleet {
         metrics: &WorkerMetrics,
         workers: usize,
     ) -> Self {
-        world.with(|state| state.places_max = usize::from(options.webhook_in_flight_max));
+        world.with(|state| {
+            state.places_max = usize::from(options.webhook_in_flight_max);
+            state.lane_max = usize::from(options.lanes[0].in_flight_max);
+        });
         let mut fleet = Self {
             world: world.clone(),
             options,
@@ -216,9 +219,11 @@ impl Fleet {
 pub(crate) fn serving_all(ladder: &Ladder, webhook_in_flight_max: u16, in_flight_max: u16) -> WorkerOptions {
     let lane = |LaneName(mode, kind)| LaneOptions { mode, kind, in_flight_max };
     WorkerOptions {
+        shards: Shards::ONE,
         lanes: LaneName::ALL.map(lane).to_vec(),
         ladder: ladder.clone(),
         webhook_in_flight_max,
+        sockets_max: u32::MAX,
         publish_timeout: Duration::from_secs(5),
     }
 }

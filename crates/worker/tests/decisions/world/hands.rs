@@ -16,6 +16,7 @@ pub(crate) type Delivery = (usize, usize);
 #[derive(Debug)]
 pub(crate) struct Hand {
     pub(crate) worker: usize,
+    pub(crate) lane: LaneKind,
     pub(crate) event: usize,
     /// Which attempt the message asks for; `None` when it does not say.
     pub(crate) attempt: Option<u8>,
@@ -23,6 +24,8 @@ pub(crate) struct Hand {
     pub(crate) is_untold: bool,
     /// Whether the session is gone that the message came from.
     pub(crate) is_lost: bool,
+    /// The webhooks whose deliveries were to go by a slow lane.
+    pub(crate) diverted: BTreeSet<usize>,
     /// The deliveries for which something left this hand: a request, or a message with them in it.
     begun: BTreeSet<Delivery>,
 }
@@ -41,15 +44,19 @@ impl Hands {
         let header = |name| stored.message.headers.iter().find(|(other, _)| *other == name);
         let attempt = match lane {
             LaneKind::Fresh => Some(1),
-            LaneKind::Due => header("bellhop-attempt").and_then(|(_, number)| number.parse().ok()),
+            LaneKind::Slow | LaneKind::Due => {
+                header("bellhop-attempt").and_then(|(_, number)| number.parse().ok())
+            }
         };
         self.last += 1;
         let hand = Hand {
             worker,
+            lane,
             event: stored.event,
             attempt,
             is_untold: false,
             is_lost: false,
+            diverted: BTreeSet::new(),
             begun: BTreeSet::new(),
         };
         self.held.insert(self.last, hand);
@@ -67,6 +74,11 @@ impl Hands {
     /// The hand on whose behalf production code runs now.
     pub(crate) fn current(&self) -> &Hand {
         self.get(self.current)
+    }
+
+    /// Notes that a delivery of the current hand was to go by a slow lane; `false` when that is known already.
+    pub(crate) fn divert(&mut self, webhook: usize) -> bool {
+        self.held.get_mut(&self.current).expect("a hand is at work").diverted.insert(webhook)
     }
 
     /// Notes that the current hand could not be told who wants its event.

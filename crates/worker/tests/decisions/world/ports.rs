@@ -66,7 +66,7 @@ impl Ports for Seat {
         let call = self.world.with(|state| state.reach_endpoint(webhook, revision));
         let answer_time = self.world.with(|state| state.answer_time(webhook, call));
         self.turn_after(answer_time).await;
-        let reply = self.world.with(|state| state.answer(call));
+        let reply = self.world.with(|state| state.answer(call, answer_time));
         let outcome = reply.outcome();
         let outcome = outcome.unwrap_or_else(|| panic_quietly());
         Exchange::new(outcome, answer_time)
@@ -224,6 +224,7 @@ impl State {
         if self.places_max < under_way {
             self.violate(format!("worker {worker} has {under_way} requests under way at webhook {webhook}"));
         }
+        self.judge_lane(webhook);
         if !self.is_still_known(webhook, revision) {
             self.violate(format!(
                 "event {event} is sent to revision {revision} of webhook {webhook}, long gone"
@@ -259,12 +260,15 @@ impl State {
         self.endpoints.calls.len() - 1
     }
 
-    fn answer(&mut self, call: usize) -> Reply {
+    fn answer(&mut self, call: usize, took: Duration) -> Reply {
         let Self { endpoints, now, .. } = self;
         let call = &mut endpoints.calls[call];
         call.answered_at = Some(*now);
         let (worker, webhook, reply) = (call.worker, call.webhook, call.reply);
         endpoints.end(worker, webhook);
+        if reply.outcome().is_some() {
+            endpoints.see(worker, webhook, (took, *now));
+        }
         reply
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellhop_model::{
-    CopyToken, EndpointUrl, EventType, Expansion, Mode, OrganisationId, Secret, Subscription, WebhookId,
+    CopyToken, EndpointUrl, EventType, Mode, OrganisationId, PayloadLevel, Secret, Subscription, WebhookId,
 };
 use bellhop_store::{Claim, ClaimedAttempt, Subscriptions};
 
@@ -63,8 +63,8 @@ impl Webhook {
             url: EndpointUrl::parse(&url(&self.host, index, revision), self.scope.0)
                 .expect("an endpoint's URL"),
             event_types: self.types.clone(),
-            expansion: Expansion::default(),
-            secrets: vec![Secret::from_random(&[1; 32])],
+            payload: PayloadLevel::default(),
+            secrets: vec![Secret::from_random(&[1; 32]).into()],
         }
     }
 }

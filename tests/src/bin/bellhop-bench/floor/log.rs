@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::EventId;
+use bellhop_tests::measuring::event::now_ns;
 use bytes::Bytes;
 use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Acker, BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
-
-use crate::event::now_ns;
 
 /// Most records in one message.
 const BATCH_RECORDS_MAX: usize = 64;

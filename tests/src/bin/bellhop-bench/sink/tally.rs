@@ -1,9 +1,8 @@
 //! The count of what arrived: which deliveries, how often, how long after they were published.
 
+use bellhop_tests::measuring::event::Stamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-
-use crate::event::Stamp;
 
 /// What a run is made of.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -7,6 +7,14 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Overview {
     pub(crate) rabbitmq_version: String,
+    #[serde(default)]
+    pub(crate) exchange_types: Vec<ExchangeType>,
+}
+
+/// A type of exchange that the broker knows, of itself or by a plugin.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ExchangeType {
+    pub(crate) name: String,
 }
 
 /// One of `GET /api/nodes`. A node that does not run has only its name.

@@ -1,6 +1,6 @@
 //! What each key of a policy does to each kind of queue.
 
-use bellhop_broker::Topology;
+use bellhop_broker::{Shards, Topology};
 use bellhop_model::Ladder;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn map(value: Value) -> Map<String, Value> {
 }
 
 fn worst(queue: &str, policy: Value) -> Option<Mark> {
-    let topology = Topology::new(&Ladder::default());
+    let topology = Topology::new(&Ladder::default(), Shards::ONE);
     let spec = topology.queues().iter().find(|spec| spec.name == queue).expect("declared");
     harms_of(spec, &map(policy)).into_iter().map(|harm| harm.mark).max()
 }
@@ -64,7 +64,7 @@ fn policy(name: &str, pattern: &str, priority: i64, definition: Value) -> Policy
 }
 
 fn judged(kind: Kind, told: &[Policy]) -> Vec<Finding> {
-    judge(Topology::new(&Ladder::default()).queues(), kind, told)
+    judge(Topology::new(&Ladder::default(), Shards::ONE).queues(), kind, told)
 }
 
 fn lossy() -> Policy {
@@ -81,7 +81,7 @@ fn one_policy_is_one_finding_however_many_queues_it_harms() {
     let findings = judged(Kind::Policy, &[lossy()]);
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].mark, Mark::Problem);
-    assert!(findings[0].what.starts_with("policy `lossy` sets `overflow` to `drop-head` on 19 queues"));
+    assert!(findings[0].what.starts_with("policy `lossy` sets `overflow` to `drop-head` on 21 queues"));
     assert!(findings[0].mend.contains("import_definitions"));
 }
 

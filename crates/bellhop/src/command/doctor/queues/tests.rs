@@ -1,6 +1,6 @@
 //! Exchanges, queues and bindings: one change at a time to what is right.
 
-use bellhop_broker::Argument;
+use bellhop_broker::{Argument, ExpectedExchange, Shards};
 use bellhop_model::Ladder;
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,11 @@ use super::*;
 use crate::command::doctor::finding::Mark;
 
 fn topology() -> Topology {
-    Topology::new(&Ladder::default())
+    with_shards(1)
+}
+
+fn with_shards(shards: u16) -> Topology {
+    Topology::new(&Ladder::default(), Shards::new(shards).expect("a few"))
 }
 
 fn arguments(spec: &QueueSpec) -> Map<String, Value> {
@@ -33,13 +37,30 @@ fn queues(topology: &Topology, members: &[&str]) -> Vec<Queue> {
 }
 
 fn bindings(topology: &Topology) -> Vec<Binding> {
-    let binding = |(source, destination, key): (&str, &str, &str)| Binding {
-        source: source.to_owned(),
-        destination: destination.to_owned(),
-        destination_type: "queue".to_owned(),
-        routing_key: key.to_owned(),
+    let binding = |expected: ExpectedBinding| Binding {
+        source: expected.exchange,
+        destination: expected.destination,
+        destination_type: match expected.kind {
+            Destination::Queue => "queue".to_owned(),
+            Destination::Exchange => "exchange".to_owned(),
+        },
+        routing_key: expected.key,
     };
-    topology.bindings().map(|b| binding((b.exchange, b.queue, b.key))).collect()
+    topology.bindings().map(binding).collect()
+}
+
+fn exchanges(topology: &Topology) -> Vec<Exchange> {
+    let exchange = |expected: ExpectedExchange| {
+        let alternate = expected.alternate.map(|name| ("alternate-exchange".to_owned(), json!(name)));
+        let header = expected.hash_header.map(|name| ("hash-header".to_owned(), json!(name)));
+        Exchange {
+            name: expected.name,
+            kind: expected.kind.to_owned(),
+            durable: true,
+            arguments: alternate.into_iter().chain(header).collect(),
+        }
+    };
+    topology.exchanges().map(exchange).collect()
 }
 
 fn worst(findings: &[Finding]) -> Option<Mark> {
@@ -119,20 +140,8 @@ fn a_missing_binding_is_a_problem_and_a_foreign_one_a_warning() {
 
 #[test]
 fn an_exchange_of_another_type_or_without_its_alternate_is_a_problem() {
-    let topology = topology();
-    let right: Vec<Exchange> = topology
-        .exchanges()
-        .map(|expected| Exchange {
-            name: expected.name.to_owned(),
-            kind: expected.kind.to_owned(),
-            durable: true,
-            arguments: expected
-                .alternate
-                .map(|name| ("alternate-exchange".to_owned(), json!(name)))
-                .into_iter()
-                .collect(),
-        })
-        .collect();
+    let topology = with_shards(2);
+    let right = exchanges(&topology);
     assert_eq!(worst(&judge_exchanges(&topology, &right)), Some(Mark::Ok));
     let changes: [fn(&mut Exchange); 3] = [
         |exchange| exchange.kind = "headers".to_owned(),
@@ -145,15 +154,35 @@ fn an_exchange_of_another_type_or_without_its_alternate_is_a_problem() {
         change(events);
         assert_eq!(worst(&judge_exchanges(&topology, &told)), Some(Mark::Problem));
     }
+    let mut told = right;
+    let hashing = told.iter_mut().find(|e| e.arguments.contains_key("hash-header")).expect("declared");
+    hashing.arguments.insert("hash-header".to_owned(), json!("another"));
+    assert_eq!(worst(&judge_exchanges(&topology, &told)), Some(Mark::Problem));
 }
 
 #[test]
-fn a_rung_that_no_ladder_has_is_found() {
+fn bindings_of_another_number_of_shards_are_a_problem() {
+    for (wanted, bound) in [(1, 4), (4, 1), (4, 2), (2, 4)] {
+        let (topology, other) = (with_shards(wanted), with_shards(bound));
+        assert_eq!(worst(&judge_bindings(&topology, &bindings(&topology))), Some(Mark::Ok));
+        let half_changed = [bindings(&topology), bindings(&other)].concat();
+        let expected = if bound < wanted && bound != 1 { Mark::Ok } else { Mark::Problem };
+        assert_eq!(worst(&judge_bindings(&topology, &half_changed)), Some(expected), "{wanted}, not {bound}");
+        let unchanged = worst(&judge_bindings(&topology, &bindings(&other)));
+        assert_eq!(unchanged, Some(Mark::Problem), "{wanted}, not {bound}");
+    }
+}
+
+#[test]
+fn a_rung_that_no_ladder_has_and_a_shard_beyond_the_number_are_found() {
     let topology = topology();
     for (name, messages, expected) in [
         ("bellhop.live.wait.7s", 4, Mark::Warning),
         ("bellhop.live.wait.7s", 0, Mark::Note),
         ("another.wait.7s", 4, Mark::Ok),
+        ("bellhop.test.events.1", 4, Mark::Warning),
+        ("bellhop.test.events.1", 0, Mark::Note),
+        ("another.events.1", 4, Mark::Ok),
     ] {
         let mut told = queues(&topology, &["a"]);
         told.push(Queue { name: name.to_owned(), messages: Some(messages), ..Queue::default() });

@@ -1,44 +1,44 @@
-//! What a message in the due lane still owes, as headers of ours.
+//! What a message in the slow or the due lane still owes, as headers of ours.
 
 use std::fmt;
 
-use bellhop_broker::Incoming;
-use bellhop_model::{Attempt, CopyToken, EndReason, Series, WebhookId};
+use bellhop_model::{Attempt, CopyToken, EndReason, Event, Series, WebhookId};
 use time::OffsetDateTime;
 
-const WEBHOOK: &str = "bellhop-webhook";
-const SERIES: &str = "bellhop-series";
-const ATTEMPT: &str = "bellhop-attempt";
-const COPY: &str = "bellhop-copy";
-const ACCEPTED_AT: &str = "bellhop-accepted-at";
+use crate::Incoming;
+use crate::names::{
+    ACCEPTED_AT_HEADER as ACCEPTED_AT, ATTEMPT_HEADER as ATTEMPT, COPY_HEADER as COPY,
+    SERIES_HEADER as SERIES, WEBHOOK_HEADER as WEBHOOK,
+};
+
 const TURN_AT: &str = "bellhop-turn-at";
 const UNRECORDED: &str = "bellhop-unrecorded";
 const OUTCOME: &str = "bellhop-outcome";
 
 /// What is owed next: an attempt at one webhook, or the whole event when its webhooks could not be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Owed {
+pub struct Owed {
     /// The webhook; `None` when the event was deferred before anybody knew who wants it.
-    pub(crate) webhook: Option<WebhookId>,
+    pub webhook: Option<WebhookId>,
     /// Which series of attempts.
-    pub(crate) series: Series,
+    pub series: Series,
     /// The attempt to make; of an unrecorded end, the last one made.
-    pub(crate) attempt: Attempt,
+    pub attempt: Attempt,
     /// Which copy of this attempt the message is; a deferral keeps it.
-    pub(crate) copy: Option<CopyToken>,
+    pub copy: Option<CopyToken>,
     /// When a worker first took the event, to the millisecond.
-    pub(crate) accepted_at: OffsetDateTime,
+    pub accepted_at: OffsetDateTime,
     /// When its turn at a busy webhook is expected, to the millisecond; only of what waits for one.
-    pub(crate) turn: Option<OffsetDateTime>,
+    pub turn: Option<OffsetDateTime>,
     /// The delivery has ended and only its record is owed: why it ended, and the last outcome.
-    pub(crate) unrecorded: Option<(EndReason, String)>,
+    pub unrecorded: Option<(EndReason, String)>,
 }
 
-/// Why a message in the due lane does not say what it owes.
+/// Why a message does not say what it owes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable(&'static str);
+pub struct UnreadableOwed(&'static str);
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for UnreadableOwed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the header `{}` is missing or holds no value this program knows", self.0)
     }
@@ -46,7 +46,8 @@ impl fmt::Display for Unreadable {
 
 impl Owed {
     /// What a fresh event owes when a worker takes it.
-    pub(crate) fn fresh(now: OffsetDateTime) -> Self {
+    #[must_use]
+    pub fn fresh(now: OffsetDateTime) -> Self {
         Self {
             webhook: None,
             series: Series::FIRST,
@@ -58,21 +59,31 @@ impl Owed {
         }
     }
 
-    /// Reads the headers of a message from the due lane.
-    pub(crate) fn read(message: &Incoming) -> Result<Self, Unreadable> {
+    /// Whether it is the first attempt of a test event, which is addressed to its webhook from the beginning: nobody has
+    /// taken the event before.
+    #[must_use]
+    pub fn is_first_of(&self, event: &Event) -> bool {
+        event.is_test && self.series == Series::FIRST && self.attempt == Attempt::FIRST
+    }
+
+    /// Reads the headers of a message from the slow or the due lane.
+    ///
+    /// # Errors
+    /// [`UnreadableOwed`] names the first header that is missing or says nothing.
+    pub fn read(message: &Incoming) -> Result<Self, UnreadableOwed> {
         let parsed = |name: &'static str| {
-            message.header(name).and_then(|text| text.parse::<i64>().ok()).ok_or(Unreadable(name))
+            message.header(name).and_then(|text| text.parse::<i64>().ok()).ok_or(UnreadableOwed(name))
         };
-        let series = u32::try_from(parsed(SERIES)?).map_err(|_| Unreadable(SERIES))?;
-        let attempt = Attempt::try_from(parsed(ATTEMPT)?).map_err(|_| Unreadable(ATTEMPT))?;
-        let accepted_at = moment(parsed(ACCEPTED_AT)?).ok_or(Unreadable(ACCEPTED_AT))?;
+        let series = u32::try_from(parsed(SERIES)?).map_err(|_| UnreadableOwed(SERIES))?;
+        let attempt = Attempt::try_from(parsed(ATTEMPT)?).map_err(|_| UnreadableOwed(ATTEMPT))?;
+        let accepted_at = moment(parsed(ACCEPTED_AT)?).ok_or(UnreadableOwed(ACCEPTED_AT))?;
         let outcome = message.header(OUTCOME).unwrap_or_default();
         let unrecorded =
             optional(message, UNRECORDED, EndReason::parse)?.map(|reason| (reason, outcome.to_owned()));
         let webhook: Option<WebhookId> = optional(message, WEBHOOK, |text| text.parse().ok())?;
         if unrecorded.is_some() && webhook.is_none() {
             // Only a delivery to a webhook ends, never an event as a whole.
-            return Err(Unreadable(WEBHOOK));
+            return Err(UnreadableOwed(WEBHOOK));
         }
         Ok(Self {
             webhook,
@@ -86,7 +97,8 @@ impl Owed {
     }
 
     /// The headers that [`Owed::read`] reads back.
-    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
         let millis = |moment: OffsetDateTime| (moment.unix_timestamp_nanos() / 1_000_000).to_string();
         let mut headers = vec![
             (SERIES, self.series.to_string()),
@@ -113,19 +125,19 @@ fn optional<T>(
     message: &Incoming,
     name: &'static str,
     parse: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, Unreadable> {
+) -> Result<Option<T>, UnreadableOwed> {
     if !message.has_header(name) {
         return Ok(None);
     }
-    message.header(name).and_then(parse).map(Some).ok_or(Unreadable(name))
+    message.header(name).and_then(parse).map(Some).ok_or(UnreadableOwed(name))
 }
 
 #[cfg(test)]
 mod tests {
-    use bellhop_broker::Outgoing;
     use bytes::Bytes;
 
     use super::*;
+    use crate::Outgoing;
 
     fn message(headers: Vec<(&'static str, String)>) -> Incoming {
         Incoming::of(&Outgoing {
@@ -169,15 +181,15 @@ mod tests {
             headers.push((name, value.to_owned()));
             Owed::read(&message(headers))
         };
-        assert_eq!(changed(ATTEMPT, "4"), Err(Unreadable(ATTEMPT)));
-        assert_eq!(changed(ATTEMPT, ""), Err(Unreadable(ATTEMPT)));
-        assert_eq!(changed(WEBHOOK, "x"), Err(Unreadable(WEBHOOK)));
-        assert_eq!(changed(COPY, "a.b"), Err(Unreadable(COPY)));
-        assert_eq!(changed(TURN_AT, "soon"), Err(Unreadable(TURN_AT)));
-        assert_eq!(changed(UNRECORDED, "bored"), Err(Unreadable(UNRECORDED)));
+        assert_eq!(changed(ATTEMPT, "4"), Err(UnreadableOwed(ATTEMPT)));
+        assert_eq!(changed(ATTEMPT, ""), Err(UnreadableOwed(ATTEMPT)));
+        assert_eq!(changed(WEBHOOK, "x"), Err(UnreadableOwed(WEBHOOK)));
+        assert_eq!(changed(COPY, "a.b"), Err(UnreadableOwed(COPY)));
+        assert_eq!(changed(TURN_AT, "soon"), Err(UnreadableOwed(TURN_AT)));
+        assert_eq!(changed(UNRECORDED, "bored"), Err(UnreadableOwed(UNRECORDED)));
         let nobodys_end = Owed { webhook: None, ..owed() };
-        assert_eq!(Owed::read(&message(nobodys_end.headers())), Err(Unreadable(WEBHOOK)));
-        assert_eq!(changed(ACCEPTED_AT, "99999999999999999999"), Err(Unreadable(ACCEPTED_AT)));
-        assert_eq!(Owed::read(&message(Vec::new())), Err(Unreadable(SERIES)));
+        assert_eq!(Owed::read(&message(nobodys_end.headers())), Err(UnreadableOwed(WEBHOOK)));
+        assert_eq!(changed(ACCEPTED_AT, "99999999999999999999"), Err(UnreadableOwed(ACCEPTED_AT)));
+        assert_eq!(Owed::read(&message(Vec::new())), Err(UnreadableOwed(SERIES)));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use bellhop_model::Mode;
 use futures_util::future::{join_all, try_join_all};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
@@ -13,7 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::event::{EVENT_TYPE, Stamp, Template, now_ns};
+use super::event::{EVENT_TYPE, Stamp, Template, now_ns};
+use super::role::Pid;
 
 /// Channels that fill at once. One that waits for its confirms leaves the broker to the others.
 const FILL_CHANNELS: usize = 4;
@@ -29,53 +31,65 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// What a publisher is started with.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// The broker, with its virtual host.
-    pub(crate) amqp_url: String,
+    pub amqp_url: String,
+    /// Which mode's events.
+    pub mode: Mode,
     /// The number that the events carry.
-    pub(crate) run: u32,
+    pub run: u32,
     /// How many events.
-    pub(crate) events: usize,
-    /// Whose: they take turns.
-    pub(crate) organisations: Vec<String>,
+    pub events: usize,
+    /// Whose: they take turns. Who is named several times has as many turns.
+    pub organisations: Vec<String>,
     /// Events per second; none is as fast as the broker confirms.
-    pub(crate) per_second: Option<usize>,
+    pub per_second: Option<usize>,
 }
 
 /// What it prints at the end.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Published {
+pub struct Published {
     /// From the first publish to the last confirm.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// How much later than planned an event was published at worst; 0 when there was no plan.
-    pub(crate) late_ms_max: f64,
+    pub late_ms_max: f64,
+    /// CPU time that publishing took.
+    pub cpu_s: f64,
 }
 
 /// A channel and what goes through it.
 struct Feed {
     channel: Channel,
+    key: String,
     run: u32,
     templates: Arc<Vec<Template>>,
 }
 
-/// Publishes all events and returns when the broker has them.
-pub(crate) async fn run(plan: Plan) -> Result<()> {
+/// Publishes all events and returns when the broker has them; prints a [`Published`].
+///
+/// # Errors
+/// When the broker refuses one.
+pub async fn run(plan: Plan) -> Result<()> {
     let connection = Connection::connect(&plan.amqp_url, ConnectionProperties::default()).await?;
-    let templates = plan.organisations.iter().map(|organisation| Template::of(organisation));
+    let templates = plan.organisations.iter().map(|organisation| Template::of(plan.mode, organisation));
     let templates = Arc::new(templates.collect::<Result<Vec<_>>>()?);
     let mut feeds = Vec::new();
     for _ in 0..FILL_CHANNELS {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        feeds.push(Feed { channel, run: plan.run, templates: Arc::clone(&templates) });
+        let key = format!("{}.{EVENT_TYPE}", plan.mode.as_str());
+        feeds.push(Feed { channel, key, run: plan.run, templates: Arc::clone(&templates) });
     }
     let began = Instant::now();
     let late = match plan.per_second {
         None => fill(&feeds, plan.events).await.map(|()| Duration::ZERO),
         Some(per_second) => pace(&feeds[0], plan.events, per_second).await,
     };
-    let published =
-        Published { seconds: began.elapsed().as_secs_f64(), late_ms_max: late?.as_secs_f64() * 1_000.0 };
+    let published = Published {
+        seconds: began.elapsed().as_secs_f64(),
+        late_ms_max: late?.as_secs_f64() * 1_000.0,
+        cpu_s: Pid(std::process::id()).cpu()?.as_secs_f64(),
+    };
     println!("{}", serde_json::to_string(&published)?);
     connection.close(200, "done".into()).await.context("close")
 }
@@ -128,7 +142,7 @@ impl Feed {
         let template = &self.templates[number % self.templates.len()];
         let id = Stamp { run: self.run, number, published_ns: now_ns() }.id();
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let key = format!("test.{EVENT_TYPE}");
+        let key = self.key.as_str();
         let (body, properties) = (template.body(&id), template.properties(&id));
         let publishing =
             self.channel.basic_publish("bellhop.events".into(), key.into(), options, &body, properties);

@@ -1,0 +1,152 @@
+//! The API's description, OpenAPI 3.1, made from the routes that are served.
+
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, Contact, Info, InfoBuilder, License, OpenApi, Ref, RefOr, SecurityRequirement,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::problem::{FieldProblem, PROBLEM_JSON, Problem};
+use crate::routes;
+
+/// What the groups of routes are about.
+const TAGS: [(&str, &str); 6] = [
+    ("webhooks", "What the organisation registered: URL, events, secret; and test events for one."),
+    ("event types", "What can happen, and what an event carries."),
+    ("events", "Publishing, for platforms that are not on the broker."),
+    ("keys", "Keys by which the organisation calls this API; for administrators."),
+    ("audit", "Who did what to webhooks, keys and secrets; for administrators."),
+    ("console", "Sign-ins to the console, which the platform's own backend asks for."),
+];
+
+/// Refusals that any route may answer with.
+const REFUSALS: [(&str, &str); 6] = [
+    ("401", "No valid key was given"),
+    ("403", "The key's role may not do that; the detail says which may"),
+    ("429", "Too many requests; `Retry-After` says when to ask again"),
+    ("500", "Something went wrong here"),
+    ("503", "Something we need is away for a moment; `Retry-After` says when to ask again"),
+    ("400", "A parameter, a header or the JSON itself cannot be read"),
+];
+
+/// Refusals of routes that take a body.
+const BODY_REFUSALS: [(&str, &str); 3] = [
+    ("413", "The body is too large"),
+    ("415", "The body is not JSON, or does not say so"),
+    ("422", "The request is invalid; `errors` names each field"),
+];
+
+/// Describes the API.
+pub(crate) fn openapi() -> OpenApi {
+    let mut document = routes::described().into_openapi();
+    document.info = info();
+    document.tags = Some(
+        TAGS.iter()
+            .map(|(name, meaning)| TagBuilder::new().name(*name).description(Some(*meaning)).build())
+            .collect(),
+    );
+    document.security = Some(["key", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0])).into());
+    let components = document.components.take().unwrap_or_default();
+    document.components = Some(
+        ComponentsBuilder::from(components)
+            .schema(Problem::name(), Problem::schema())
+            .schema(FieldProblem::name(), FieldProblem::schema())
+            .security_scheme(
+                "key",
+                SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                    "Authorization",
+                    "The key as the whole value of the header.",
+                ))),
+            )
+            .security_scheme(
+                "bearer",
+                SecurityScheme::Http(
+                    HttpBuilder::new()
+                        .scheme(HttpAuthScheme::Bearer)
+                        .description(Some("The key after `Bearer`."))
+                        .build(),
+                ),
+            )
+            .build(),
+    );
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            refuse(operation, path.contains('{'));
+        }
+    }
+    document
+}
+
+fn info() -> Info {
+    InfoBuilder::new()
+        .title("Bellhop")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Webhooks of an organisation. The key decides organisation and mode: keys that begin with `test_` see \
+             and change what is in Test Mode, those that begin with `live_` the rest, and neither can tell that the \
+             other exists. Every answer carries `x-request-id`; a request may bring its own. Refusals are \
+             `application/problem+json` (RFC 9457).",
+        ))
+        .license(Some(License::new("Apache-2.0")))
+        .contact(None::<Contact>)
+        .build()
+}
+
+/// Declares what a route may refuse with, unless it says more about it itself.
+fn refuse(operation: &mut Operation, names_something: bool) {
+    let mut refusals: Vec<(&str, &str)> = REFUSALS.to_vec();
+    if names_something {
+        refusals.push(("404", "Nothing here has this id"));
+    }
+    if operation.request_body.is_some() {
+        refusals.extend(BODY_REFUSALS);
+    }
+    for (status, meaning) in refusals {
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+        let response = ResponseBuilder::new().description(meaning).content(PROBLEM_JSON, problem).build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+    }
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            let id = HeaderBuilder::new()
+                .schema(Some(Object::with_type(Type::String)))
+                .description(Some("The request's id."))
+                .build();
+            response.headers.entry("x-request-id".to_owned()).or_insert(id.into());
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_is_openapi_3_1_and_declares_what_every_route_may_refuse_with() {
+        let document = serde_json::to_value(openapi()).expect("JSON");
+        assert_eq!(document["openapi"], "3.1.0");
+        let paths = document["paths"].as_object().expect("paths");
+        assert!(paths.contains_key("/v1/keys"), "{paths:?}");
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().expect("operations") {
+                for status in ["401", "403", "429", "500", "503"] {
+                    let content = &operation["responses"][status]["content"];
+                    assert!(content[PROBLEM_JSON].is_object(), "{method} {path} {status}");
+                }
+                assert!(operation["operationId"].is_string(), "{method} {path}");
+                assert!(operation["summary"].is_string(), "{method} {path}");
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The REST API: organisations manage their webhooks, keys and secrets, and see who did what.
+//!
+//! A request passes the layers of `around`, is recognised by `identity`, handled by one of `routes`, and refused as a
+//! `problem` that says which field is wrong and what to do. What the API can do is told by `document`, from the code.
+
+mod options;
+pub use options::{ApiOptions, EndpointRule, OperatorCredential, OperatorCredentialError, Rate};
+
+mod server;
+pub use server::{ApiServer, BindError, Surroundings};
+
+mod state;
+
+mod around;
+mod client;
+mod rate;
+
+mod problem;
+mod publishing;
+
+mod answer;
+mod body;
+mod condition;
+mod page;
+mod path;
+
+mod identity;
+
+mod document;
+mod routes;
+
+mod metrics;
+pub use metrics::ApiMetrics;

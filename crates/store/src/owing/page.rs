@@ -1,0 +1,263 @@
+//! What a recorder does with a recovery: take it, owe one page after the other, give it back.
+//!
+//! A page is one transaction: it begins the series, counts what it passes over and notes how far it got. Whoever takes
+//! the recovery up next finds what is begun and not published, publishes that, and goes on behind it.
+
+use bellhop_model::{Actor, DeliveryId, DeliveryStateName, EventType, RecoveryId};
+use deadpool_postgres::{Object, Transaction};
+use time::OffsetDateTime;
+use tokio_postgres::types::ToSql;
+
+use super::recovery::{RECOVERY_COLUMNS, recovery};
+use super::series::{begin_series, candidates, owed};
+use super::{OwedSeries, Recovery, RecoveryFailure, RecoveryState};
+use crate::limits::{LEASE, SERIES_PAGE_MAX};
+use crate::log::row::{optional, parsed};
+use crate::postgres::Fault;
+use crate::{Store, StoreError, random};
+
+/// `$1`: who takes it, `$2`: seconds until another may.
+const TAKE: &str = "
+    UPDATE recoveries SET leased_by = $1, leased_until = clock_timestamp() + make_interval(secs => $2)
+    WHERE id = (
+        SELECT id FROM recoveries
+        WHERE state = 'running' AND (leased_until IS NULL OR leased_until < clock_timestamp())
+        ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING ";
+
+/// The fence: whoever lost the recovery to another, or to a cancellation, finds no row.
+const LOCK: &str = "
+    SELECT webhook, states, event_type, since, until, created_by, after_begun_at, after_id
+    FROM recoveries WHERE id = $1 AND leased_by = $2 AND state = 'running' FOR UPDATE";
+
+const UNPUBLISHED: &str = "
+    SELECT delivery, series, mode, organisation, event, event_type, webhook, recovery, begun_at FROM series
+    WHERE recovery = $1 AND published_at IS NULL AND withdrawn_at IS NULL
+    ORDER BY begun_at, delivery LIMIT $2";
+
+const NEXT: &str = "
+    SELECT id, begun_at FROM deliveries
+    WHERE webhook = $1 AND $2 <= begun_at AND begun_at < $3 AND state = ANY ($4)
+      AND ($5::text IS NULL OR event_type = $5) AND ($6::timestamptz IS NULL OR ($6, $7::text) < (begun_at, id))
+    ORDER BY begun_at, id LIMIT $8";
+
+const ADVANCE: &str = "
+    UPDATE recoveries
+    SET after_begun_at = $2, after_id = $3, payload_gone = payload_gone + $4, moved_on = moved_on + $5,
+        waits_for = NULL, leased_until = clock_timestamp() + make_interval(secs => $6)
+    WHERE id = $1";
+
+/// Who has a recovery; each process draws its own.
+#[derive(Debug, Clone)]
+pub struct LeaseHolder(String);
+
+/// What a recovery asks of a recorder next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoveryPage {
+    /// Publish these; none when all of the page was passed over.
+    Owed(Vec<OwedSeries>),
+    /// It has ended.
+    Ended(RecoveryState),
+    /// Somebody else has it, or cancelled it.
+    Lost,
+}
+
+/// A recovery's row as a page needs it.
+struct Locked {
+    webhook: String,
+    states: Vec<DeliveryStateName>,
+    event_type: Option<EventType>,
+    since: OffsetDateTime,
+    until: OffsetDateTime,
+    created_by: Actor,
+    after: Option<(OffsetDateTime, DeliveryId)>,
+}
+
+impl LeaseHolder {
+    /// Draws a name that nobody else has.
+    #[must_use]
+    pub fn draw() -> Self {
+        Self(uuid::Uuid::from_bytes(random::bytes()).to_string())
+    }
+}
+
+impl Store {
+    /// Takes a recovery that runs and that nobody has, for a while; each page renews that.
+    ///
+    /// # Errors
+    /// PostgreSQL's.
+    pub async fn take_recovery(&self, holder: &LeaseHolder) -> Result<Option<Recovery>, StoreError> {
+        let take = async |client: &mut Object| {
+            let row = client
+                .query_opt(&format!("{TAKE}{RECOVERY_COLUMNS}"), &[&holder.0, &LEASE.as_secs_f64()])
+                .await?;
+            row.as_ref().map(recovery).transpose()
+        };
+        self.inner.postgres.run(take).await
+    }
+
+    /// Owes the next page of a recovery, or what of an earlier one is not published yet.
+    ///
+    /// * `most`: deliveries, at most [`crate::SERIES_PAGE_MAX`].
+    ///
+    /// # Errors
+    /// PostgreSQL's. Nothing of the page then counts.
+    pub async fn owe_page(
+        &self,
+        id: &RecoveryId,
+        holder: &LeaseHolder,
+        most: usize,
+    ) -> Result<RecoveryPage, StoreError> {
+        let most = i64::try_from(most.min(SERIES_PAGE_MAX)).unwrap_or(i64::MAX);
+        let owe = async |client: &mut Object| {
+            let transaction = client.transaction().await?;
+            let Some(locked) = lock(&transaction, id, holder).await? else { return Ok(RecoveryPage::Lost) };
+            let page = owe_locked(&transaction, id, &locked, most).await?;
+            transaction.commit().await?;
+            Ok(page)
+        };
+        self.inner.postgres.run(owe).await
+    }
+
+    /// Keeps a recovery although it does not get on.
+    ///
+    /// * `waits_for`: what for, in words.
+    /// * returns whether it is still ours and running.
+    ///
+    /// # Errors
+    /// PostgreSQL's.
+    pub async fn hold_recovery(
+        &self,
+        id: &RecoveryId,
+        holder: &LeaseHolder,
+        waits_for: &str,
+    ) -> Result<bool, StoreError> {
+        let hold = async |client: &mut Object| {
+            let update = "
+                UPDATE recoveries SET waits_for = $3, leased_until = clock_timestamp() + make_interval(secs => $4)
+                WHERE id = $1 AND leased_by = $2 AND state = 'running'";
+            let parameters: [&(dyn ToSql + Sync); 4] =
+                [&id.as_str(), &holder.0, &waits_for, &LEASE.as_secs_f64()];
+            Ok(client.execute(update, &parameters).await? == 1)
+        };
+        self.inner.postgres.run(hold).await
+    }
+
+    /// Gives a recovery back, so that another takes it up at once.
+    ///
+    /// # Errors
+    /// PostgreSQL's; another then takes it up when our time with it is over.
+    pub async fn release_recovery(&self, id: &RecoveryId, holder: &LeaseHolder) -> Result<(), StoreError> {
+        let release = async |client: &mut Object| {
+            let update = "UPDATE recoveries SET leased_by = NULL, leased_until = NULL
+                          WHERE id = $1 AND leased_by = $2";
+            client.execute(update, &[&id.as_str(), &holder.0]).await?;
+            Ok(())
+        };
+        self.inner.postgres.run(release).await
+    }
+}
+
+async fn lock(
+    transaction: &Transaction<'_>,
+    id: &RecoveryId,
+    holder: &LeaseHolder,
+) -> Result<Option<Locked>, Fault> {
+    let Some(row) = transaction.query_opt(LOCK, &[&id.as_str(), &holder.0]).await? else { return Ok(None) };
+    let states: Vec<&str> = row.try_get("states")?;
+    let states = states.into_iter().map(str::parse).collect::<Result<_, _>>();
+    let after: Option<OffsetDateTime> = row.try_get("after_begun_at")?;
+    Ok(Some(Locked {
+        webhook: row.try_get("webhook")?,
+        states: states.map_err(|_| crate::log::row::corrupt("states"))?,
+        event_type: optional(&row, "event_type")?,
+        since: row.try_get("since")?,
+        until: row.try_get("until")?,
+        created_by: parsed(&row, "created_by")?,
+        after: after.map(|at| Ok::<_, Fault>((at, parsed(&row, "after_id")?))).transpose()?,
+    }))
+}
+
+async fn owe_locked(
+    transaction: &Transaction<'_>,
+    id: &RecoveryId,
+    locked: &Locked,
+    most: i64,
+) -> Result<RecoveryPage, Fault> {
+    let unpublished = transaction.query(UNPUBLISHED, &[&id.as_str(), &most]).await?;
+    if !unpublished.is_empty() {
+        let owed = unpublished.iter().map(owed).collect::<Result<Vec<_>, _>>()?;
+        return Ok(RecoveryPage::Owed(owed));
+    }
+    let select = "SELECT disabled_reason FROM webhooks WHERE id = $1";
+    let failure = match transaction.query_opt(select, &[&locked.webhook]).await? {
+        None => Some(RecoveryFailure::WebhookRemoved),
+        Some(row) if row.try_get::<_, Option<&str>>("disabled_reason")?.is_some() => {
+            Some(RecoveryFailure::WebhookDisabled)
+        }
+        Some(_) => None,
+    };
+    if failure.is_some() {
+        return end(transaction, id, RecoveryState::Failed, failure).await;
+    }
+    let next = next(transaction, locked, most).await?;
+    let Some((last_begun_at, last)) = next.last() else {
+        return end(transaction, id, RecoveryState::Done, None).await;
+    };
+    let ids: Vec<&str> = next.iter().map(|(_, delivery)| delivery.as_str()).collect();
+    let (standing, others): (Vec<_>, Vec<_>) = candidates(transaction, &ids)
+        .await?
+        .into_iter()
+        .partition(|candidate| candidate.stands_in(&locked.states));
+    // What the log's upkeep removed a moment ago is gone, payload and all.
+    let vanished = next.len() - standing.len() - others.len();
+    let (ready, gone): (Vec<_>, Vec<_>) = standing.into_iter().partition(|candidate| candidate.has_payload());
+    let begun = begin_series(transaction, &ready, Some(id), &locked.created_by).await?;
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let parameters: [&(dyn ToSql + Sync); 6] = [
+        &id.as_str(),
+        last_begun_at,
+        &last.as_str(),
+        &number(gone.len() + vanished),
+        &number(others.len()),
+        &LEASE.as_secs_f64(),
+    ];
+    transaction.execute(ADVANCE, &parameters).await?;
+    Ok(RecoveryPage::Owed(begun))
+}
+
+/// The deliveries of the next page, in order.
+async fn next(
+    transaction: &Transaction<'_>,
+    locked: &Locked,
+    most: i64,
+) -> Result<Vec<(OffsetDateTime, DeliveryId)>, Fault> {
+    let Locked { webhook, states, event_type, since, until, after, .. } = locked;
+    let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+    let parameters: [&(dyn ToSql + Sync); 8] = [
+        webhook,
+        since,
+        until,
+        &states,
+        &event_type.as_ref().map(EventType::as_str),
+        &after.as_ref().map(|(begun_at, _)| *begun_at),
+        &after.as_ref().map(|(_, id)| id.as_str()),
+        &most,
+    ];
+    let rows = transaction.query(NEXT, &parameters).await?;
+    rows.iter().map(|row| Ok((row.try_get("begun_at")?, parsed(row, "id")?))).collect()
+}
+
+async fn end(
+    transaction: &Transaction<'_>,
+    id: &RecoveryId,
+    state: RecoveryState,
+    failure: Option<RecoveryFailure>,
+) -> Result<RecoveryPage, Fault> {
+    let update = "
+        UPDATE recoveries SET state = $2, failed_for = $3, waits_for = NULL, ended_at = clock_timestamp()
+        WHERE id = $1";
+    let failed_for = failure.map(RecoveryFailure::as_str);
+    transaction.execute(update, &[&id.as_str(), &state.as_str(), &failed_for]).await?;
+    Ok(RecoveryPage::Ended(state))
+}

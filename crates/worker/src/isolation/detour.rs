@@ -1,0 +1,72 @@
+//! Which deliveries leave the fresh lane for the slow one, before anything is sent.
+//!
+//! The fresh lane is for those who answer quickly. Whoever does not has a lane apart, with places of its own, so that
+//! nobody's first attempts wait behind theirs. What has left does not return: its later attempts come by the due lane, and
+//! a webhook is back in the fresh lane with its next event once what is measured says that it is quick again.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::Asking;
+use super::side::{Conduct, Side, Standing};
+use crate::options::LaneKind;
+
+/// A webhook is slow whose attempts take longer than this: on average, or those that are under way.
+///
+/// The average weighs what a webhook holds of a lane: one request in fifteen that hangs for 15 s makes as slow as each
+/// taking a second.
+pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(1);
+
+/// For how long a quick success keeps a webhook in the fresh lane although that is crowded.
+pub(crate) const QUICK_FOR: Duration = Duration::from_secs(60);
+
+/// Why a delivery goes by the slow lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detour {
+    /// Its webhook is slow.
+    Slow,
+    /// A breaker is open, its webhook's or its host's: who probes it may hang.
+    Open,
+    /// Old attempts hold too much of the fresh lane, and nothing speaks for its webhook.
+    Crowded,
+}
+
+impl Detour {
+    pub(crate) const ALL: [Self; 3] = [Self::Slow, Self::Open, Self::Crowded];
+
+    /// The word used in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Open => "open",
+            Self::Crowded => "crowded",
+        }
+    }
+}
+
+impl Side {
+    /// Why a delivery is to leave the lane in which it asks, if it is.
+    ///
+    /// * `conduct`: of `standing`. Hosts are locked meanwhile; never the other way round.
+    pub(super) fn detour(
+        &self,
+        standing: &Standing,
+        conduct: &Conduct,
+        asking: &Asking<'_>,
+        now: OffsetDateTime,
+    ) -> Option<Detour> {
+        if asking.lane != LaneKind::Fresh {
+            return None;
+        }
+        if conduct.switch.is_open() || self.is_host_open(asking.origin, now) {
+            return Some(Detour::Open);
+        }
+        let is_slow = conduct.pace.mean().is_some_and(|mean| SLOW_AFTER < mean);
+        if is_slow || SLOW_AFTER < standing.silence.length(now) {
+            return Some(Detour::Slow);
+        }
+        let is_quick = conduct.quick_at.is_some_and(|at| (now - at).unsigned_abs() <= QUICK_FOR);
+        (!is_quick && self.crowd.is_crowded(now)).then_some(Detour::Crowded)
+    }
+}

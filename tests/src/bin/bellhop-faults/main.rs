@@ -1,0 +1,144 @@
+//! What one bad webhook costs the others, in figures: each scenario with and without what harms, one right after the other.
+//!
+//! Without arguments this is the conductor: it starts servers that are thrown away, and gives each half of a scenario a
+//! place of its own on them. Sink and publishers are processes of their own; the conductor starts them from this same
+//! program as `bellhop-faults <role> <plan>`.
+
+mod conditions;
+mod plan;
+mod scenarios;
+mod webhook;
+
+mod sink;
+
+mod audit;
+mod fleet;
+mod half;
+mod meter;
+mod stage;
+
+mod balance;
+mod figures;
+mod report;
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use bellhop_tests::measuring::publisher;
+use bellhop_tests::measuring::role::read_plan;
+use tokio::runtime::Builder;
+use tokio::signal::ctrl_c;
+use tokio::time::timeout;
+
+use crate::conditions::Conditions;
+use crate::half::Half;
+use crate::report::Outcome;
+use crate::scenarios::{SCENARIOS, Scenario};
+use crate::stage::Stage;
+
+/// No run takes longer, whatever hangs.
+const RUN_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => on_one_thread(conduct()),
+        ["--help" | "-h"] => {
+            print!("{}", help());
+            Ok(ExitCode::SUCCESS)
+        }
+        ["sink", plan] => on_one_thread(sink::run(read_plan(plan)?)).map(|()| ExitCode::SUCCESS),
+        ["publisher", plan] => on_one_thread(publisher::run(read_plan(plan)?)).map(|()| ExitCode::SUCCESS),
+        _ => bail!("that is not understood; bellhop-faults --help says what can be set"),
+    }
+}
+
+/// Runs everything, and clears up however it ends.
+async fn conduct() -> Result<ExitCode> {
+    let conditions = Conditions::read()?;
+    let is_kept = tokio::select! {
+        run = timeout(RUN_TIMEOUT, run(&conditions)) => run.context("the run takes too long; giving it up")??,
+        interrupted = ctrl_c() => { interrupted?; bail!("interrupted") }
+    };
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Performs scenario after scenario.
+///
+/// * returns whether every promise was kept.
+async fn run(conditions: &Conditions) -> Result<bool> {
+    let folder = conditions.output.parent().context("the figures go to a file in a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let began = Instant::now();
+    let mut stage = Stage::set(folder).await?;
+    let machine = stage.machine().await?;
+    println!("{machine}{conditions}\n\n{}", report::head());
+    let mut outcomes = Vec::new();
+    for &scenario in &conditions.scenarios {
+        let halves = perform(&mut stage, scenario, conditions).await.map_err(|error| format!("{error:#}"));
+        let outcome = Outcome { scenario, halves };
+        println!("{}", report::verdict(&outcome));
+        if outcome.halves.is_err() {
+            // Whatever state the servers are in, the next scenario is not to suffer from it.
+            drop(stage);
+            stage = Stage::set(folder).await?;
+        }
+        outcomes.push(outcome);
+    }
+    println!("{}\n", report::foot(&outcomes));
+    report::write(&conditions.output, &outcomes, conditions, &machine)?;
+    let broken = outcomes.iter().filter(|outcome| !outcome.is_kept());
+    let broken: Vec<&str> = broken.map(|outcome| outcome.scenario.name).collect();
+    let took = began.elapsed().as_secs();
+    if broken.is_empty() {
+        println!("nothing was lost in {} scenarios; {took} s", outcomes.len());
+        // After a failure they stay, to be read.
+        std::fs::remove_dir_all(&stage.logs).context("remove the logs")?;
+    } else {
+        println!("BROKEN: {}; {took} s; logs: {}", broken.join(", "), stage.logs.display());
+    }
+    Ok(broken.is_empty())
+}
+
+async fn perform(stage: &mut Stage, scenario: &Scenario, conditions: &Conditions) -> Result<Vec<Half>> {
+    let mut halves = Vec::new();
+    for plan in (scenario.halves)(conditions) {
+        let logs = format!("{}-{}", scenario.name, plan.name);
+        let half =
+            half::perform(stage, &plan, &logs).await.with_context(|| format!("the half `{}`", plan.name))?;
+        println!("{}", report::line(scenario.name, &half));
+        halves.push(half);
+    }
+    Ok(halves)
+}
+
+fn on_one_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn help() -> String {
+    let scenarios: Vec<String> =
+        SCENARIOS.iter().map(|scenario| format!("  {:<11} {}", scenario.name, scenario.words)).collect();
+    format!(
+        "Usage: bellhop-faults, most easily as `make faults`
+
+Measures what bad webhooks, bursts and floods cost the healthy: each scenario with and without what harms. Fails when an
+event was lost or a delivery had requests that could not be; aims are told, and missing one is no failure.
+
+Environment variables:
+  RATE      events per second, 100 to 20000; default 3000. A trickle is a tenth of it.
+  SECONDS   how long each half publishes, 5 to 600; default 60
+  EVENTS    events of a burst or flood, 500 to 500000; default 20000
+  DEAD      dead endpoints at once, 30 to 30000; default 10000
+  ROWS      which scenarios, separated by commas; default all
+  OUTPUT    where the figures go; default target/bench/isolation.json
+
+Scenarios:
+{}
+",
+        scenarios.join("\n")
+    )
+}
