@@ -64,7 +64,6 @@ macro_rules! cases {
 cases! {
     faults::a_row_of_the_matrix_is_tried_and_told,
     cluster::a_killed_leader_loses_nothing_and_repeats_little,
-    cluster::without_a_quorum_nothing_is_sent_and_nothing_is_lost,
     crashes::a_killed_broker_loses_nothing_and_repeats_little,
     crashes::a_killed_worker_loses_nothing_and_repeats_little,
     outages::broker::a_broker_restarted_under_load_loses_nothing,
@@ -87,6 +86,7 @@ cases! {
     outages::refusals::an_end_that_the_full_log_refuses_is_said_later,
     outages::refusals::a_full_rung_is_stepped_over,
     outages::refusals::a_missing_rung_is_stepped_over,
+    cluster::without_a_quorum_nothing_is_sent_and_nothing_is_lost,
     outages::policies::the_shipped_policy_keeps_a_hostile_one_away,
     isolation::bad_webhooks_cost_the_others_nothing,
     shards::their_number_changes_under_load_and_each_event_is_delivered_once,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
+use tokio::sync::OwnedSemaphorePermit;
 
 use bellhop_store::{SealingKeys, ServerUrl, Store, StoreOptions};
 
@@ -30,6 +31,7 @@ pub struct Context {
 struct Kept {
     places: Vec<(Arc<Place>, Option<Service>)>,
     logs: Vec<Logs>,
+    cluster: Option<OwnedSemaphorePermit>,
 }
 
 /// A place with the program in it, tables and queues made.
@@ -117,11 +119,13 @@ impl Context {
         Stack::start(self.fleet.ground()?, services).await
     }
 
-    /// A cluster that no other case uses.
+    /// A cluster that no other case uses; whoever else wants one waits until this case is over.
     ///
     /// # Errors
     /// When it does not start.
     pub async fn private_cluster(&self) -> Result<Cluster> {
+        let permit = self.fleet.cluster_permit().await;
+        self.kept().cluster = Some(permit);
         Cluster::start(self.fleet.ground()?).await
     }
 
@@ -179,6 +183,7 @@ impl Context {
                 eprintln!("could not clear a place: {error:#}");
             }
         }
+        self.kept().cluster = None;
     }
 
     /// The ends of the logs of the case's workers, for a failure.

@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::cases::{CASES, Case};
 use crate::context::Context;
@@ -20,11 +20,15 @@ use crate::{program, tree};
 /// Cases that run at once, unless `--test-threads` says otherwise: they mostly wait, but each has processes of its own.
 const CASES_AT_ONCE: usize = 4;
 
+/// Clusters that run at once: three nodes are as much as two cores can carry beside the other cases.
+const CLUSTERS_AT_ONCE: usize = 1;
+
 /// The shared servers, the program under test, and the folder everything lies in.
 ///
 /// Nothing is made before a case runs, so that listing cases, or running none, starts no server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fleet {
+    clusters: Arc<Semaphore>,
     stack: OnceCell<Stack>,
     binary: OnceCell<PathBuf>,
     tools: OnceCell<PathBuf>,
@@ -40,7 +44,7 @@ pub fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CASES_AT_ONCE);
     let runtime = Arc::new(Runtime::new().context("start the runtime")?);
-    let fleet = Arc::new(Fleet::default());
+    let fleet = Arc::new(Fleet::new());
     runtime.spawn(end_on_signal(Arc::clone(&fleet)));
     let trials = CASES.iter().map(|case| trial(case, &runtime, &fleet)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -49,6 +53,21 @@ pub fn main() -> Result<ExitCode> {
 }
 
 impl Fleet {
+    fn new() -> Self {
+        Self {
+            clusters: Arc::new(Semaphore::new(CLUSTERS_AT_ONCE)),
+            stack: OnceCell::new(),
+            binary: OnceCell::new(),
+            tools: OnceCell::new(),
+            ground: OnceLock::new(),
+        }
+    }
+
+    /// Waits until a cluster may be started; it may run for as long as the permit is held.
+    pub(crate) async fn cluster_permit(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.clusters).acquire_owned().await.expect("nobody closes it")
+    }
+
     /// Where the shared servers are; the first caller starts them.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 use tokio_postgres::NoTls;
 
 use crate::http;
+use crate::patience::eventually;
 use crate::stack::{Addresses, Service};
 use crate::tree;
 
@@ -127,8 +128,14 @@ impl Place {
         Ok(())
     }
 
+    /// RabbitMQ stops waiting for a cluster's nodes, with a 500, long before each of them has started the virtual host;
+    /// it starts all the same.
     async fn make_virtual_host(&self) -> Result<()> {
-        self.manage(Method::PUT, &format!("vhosts/{}", self.name), "{}").await?;
+        let path = format!("vhosts/{}", self.name);
+        if let Err(refusal) = self.manage(Method::PUT, &path, "{}").await {
+            let look = || async { Ok(is_running_everywhere(&self.ask(&path).await?).then_some(())) };
+            eventually("a virtual host to run on every node", look).await.context(refusal)?;
+        }
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
         self.manage(Method::PUT, &format!("permissions/{}/bellhop", self.name), all).await
     }
@@ -205,4 +212,9 @@ impl Place {
         drop(client);
         connection.await?.context("end the connection to PostgreSQL")
     }
+}
+
+fn is_running_everywhere(virtual_host: &serde_json::Value) -> bool {
+    let nodes = virtual_host["cluster_state"].as_object();
+    nodes.is_some_and(|nodes| !nodes.is_empty() && nodes.values().all(|state| state == "running"))
 }
