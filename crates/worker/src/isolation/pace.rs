@@ -18,6 +18,17 @@ const GUESS_MAX: Duration = Duration::from_secs(15);
 /// How much of the mean a new attempt replaces: one part in so many.
 const MEAN_PARTS: u32 = 8;
 
+/// By how much an attempt that lasts longer than the brisk ones raises what counts as brisk: one part in so many, so that
+/// it is forgotten within some hundreds of attempts that a webhook has become slower.
+const BRISK_PARTS: u32 = 256;
+
+/// The least by which it is raised, so that it rises from nothing, too.
+const BRISK_STEP_MIN: Duration = Duration::from_micros(10);
+
+/// Turns are booked for attempts at least as long as one part in so many of the mean. Where few are brisk and most are
+/// not, turns that come much too early would have a backlog go round through the broker again and again.
+const BRISK_MEAN_PARTS: u32 = 4;
+
 /// How far ahead turns are booked. The rate may change: beyond this, it is as good a guess as any.
 const BOOKED_AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -35,18 +46,22 @@ const OWN_RUNG_MAX: Duration = Duration::from_secs(2 * 60);
 /// The pace of one webhook.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    mean: Mean,
+    span: Span,
     /// The last turn that is booked.
     booked: OffsetDateTime,
 }
 
 /// How long an attempt holds its place.
+///
+/// Turns are booked for the brisk: a turn that comes too early costs a delivery one more way through the broker, but one
+/// that comes too late leaves the endpoint idle, and nothing brings it forward. A worker that routes a burst is itself what
+/// holds attempts up; booked by the mean of that moment, the burst would be spread over several times what it takes.
 #[derive(Debug)]
-enum Mean {
+enum Span {
     /// None has ended since.
     Unknown { since: OffsetDateTime },
-    /// On average.
-    Known(Duration),
+    /// On average, and when nothing holds it up.
+    Known { mean: Duration, brisk: Duration },
 }
 
 /// How a message waits: on a rung, and there no longer than this.
@@ -58,22 +73,25 @@ pub(crate) struct Wait {
 
 impl Pace {
     pub(crate) const fn new(now: OffsetDateTime) -> Self {
-        Self { mean: Mean::Unknown { since: now }, booked: now }
+        Self { span: Span::Unknown { since: now }, booked: now }
     }
 
     /// Learns how long an attempt held its place.
     pub(crate) fn observe(&mut self, duration: Duration) {
-        self.mean = Mean::Known(match self.mean {
-            Mean::Unknown { .. } => duration,
-            Mean::Known(mean) => mean / MEAN_PARTS * (MEAN_PARTS - 1) + duration / MEAN_PARTS,
-        });
+        self.span = match self.span {
+            Span::Unknown { .. } => Span::Known { mean: duration, brisk: duration },
+            Span::Known { mean, brisk } => Span::Known {
+                mean: mean / MEAN_PARTS * (MEAN_PARTS - 1) + duration / MEAN_PARTS,
+                brisk: duration.min(brisk + brisk / BRISK_PARTS + BRISK_STEP_MIN),
+            },
+        };
     }
 
     /// How long an attempt lasts on average, the last ones most of all; `None` before one has ended.
     pub(crate) const fn mean(&self) -> Option<Duration> {
-        match self.mean {
-            Mean::Known(mean) => Some(mean),
-            Mean::Unknown { .. } => None,
+        match self.span {
+            Span::Known { mean, .. } => Some(mean),
+            Span::Unknown { .. } => None,
         }
     }
 
@@ -87,13 +105,13 @@ impl Pace {
     /// * `places`: how many attempts may be under way at once.
     /// * `held`: how many are under way, or wait for a place without a turn.
     pub(crate) fn book(&mut self, now: OffsetDateTime, places: u32, held: u32) -> OffsetDateTime {
-        let mean = match self.mean {
-            Mean::Known(mean) => mean,
+        let duration = match self.span {
+            Span::Known { mean, brisk } => brisk.max(mean / BRISK_MEAN_PARTS),
             // As long as nothing has ended, attempts last as long as the first has lasted.
-            Mean::Unknown { since } => (now - since).unsigned_abs().clamp(GUESS_MIN, GUESS_MAX),
+            Span::Unknown { since } => (now - since).unsigned_abs().clamp(GUESS_MIN, GUESS_MAX),
         };
         // With every place taken, one attempt ends in each of these spans.
-        let span = mean / places.max(1);
+        let span = duration / places.max(1);
         let behind = span.saturating_mul(held).min(BOOKED_AHEAD_MAX);
         // A clock that is set back must not leave turns in a far future.
         let last = self.booked.clamp(now + behind, now + BOOKED_AHEAD_MAX);

@@ -1,3 +1,5 @@
+mod drain;
+
 use proptest::prelude::*;
 
 use super::*;
