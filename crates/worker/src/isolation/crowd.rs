@@ -1,6 +1,7 @@
-//! Whether old attempts crowd a lane: those under way for long, of whichever webhooks, hold too much of it.
+//! Whether a lane is crowded: attempts under way for long, or at webhooks of which nothing good is known, hold too much
+//! of it. The latter count from the first moment, since a lane may be full before any of them is old.
 //!
-//! Counted without a lock, and without looking at any single attempt: all that are under way, less those that began in
+//! The old ones are counted without a lock, and without looking at any single attempt: all that are under way, less those that began in
 //! one of the last slots of time. An attempt leaves its slot when it ends; a slot whose time is over is used again. Whoever
 //! looks may be wrong by those who come and go at that very moment.
 
@@ -20,6 +21,13 @@ pub(crate) const OLD_AFTER: Duration = Duration::from_secs(1);
 /// How much of a lane's places old attempts may hold: one part in so many.
 pub(crate) const OLD_PARTS: usize = 4;
 
+/// How much of a lane's places attempts may hold at webhooks that nothing speaks for: one part in so many. Half, so that
+/// webhooks that have an event now and then stay in the lane, where they belong, as long as they are not too many at once.
+pub(crate) const UNPROVEN_PARTS: usize = 2;
+
+/// From when on a lane is filling: one part in so many of its places is held, by whomever.
+const FILLING_PARTS: usize = 2;
+
 /// How long a slot lasts.
 const SLOT_MILLIS: u64 = 125;
 
@@ -35,6 +43,7 @@ const _: () = assert!(SLOTS as u64 == SLOTS_YOUNG + 1);
 pub(crate) struct Crowd {
     in_flight_max: usize,
     under_way: AtomicUsize,
+    unproven: AtomicUsize,
     /// By slot, the attempts that began then and have not ended.
     young: [Tally; SLOTS],
 }
@@ -44,6 +53,7 @@ pub(crate) struct Crowd {
 pub(crate) struct Stay {
     crowd: Arc<Crowd>,
     slot: u64,
+    is_proven: bool,
 }
 
 impl Crowd {
@@ -52,27 +62,42 @@ impl Crowd {
         Self {
             in_flight_max: usize::from(in_flight_max),
             under_way: AtomicUsize::new(0),
+            unproven: AtomicUsize::new(0),
             young: array::from_fn(|_| Tally::default()),
         }
     }
 
     /// An attempt is under way.
-    pub(crate) fn enter(self: &Arc<Self>, now: OffsetDateTime) -> Stay {
+    ///
+    /// * `is_proven`: whether its webhook was quick lately.
+    pub(crate) fn enter(self: &Arc<Self>, is_proven: bool, now: OffsetDateTime) -> Stay {
         let slot = slot_of(now);
         self.tally(slot).change(|Tallied { moment, count }| Tallied {
             moment: slot,
             count: if moment == slot { count + 1 } else { 1 },
         });
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        Stay { crowd: Arc::clone(self), slot }
+        self.unproven.fetch_add(usize::from(!is_proven), Ordering::Relaxed);
+        Stay { crowd: Arc::clone(self), slot, is_proven }
     }
 
-    /// Whether old attempts hold more of the lane than they may.
+    /// Whether old attempts hold more of the lane than they may, or those at webhooks that nothing speaks for.
     pub(crate) fn is_crowded(&self, now: OffsetDateTime) -> bool {
+        let unproven = self.unproven.load(Ordering::Relaxed);
         let under_way = self.under_way.load(Ordering::Relaxed);
-        let is_over = |held: usize| self.in_flight_max < held * OLD_PARTS;
-        // Mostly this is all there is to look at.
-        is_over(under_way) && is_over(under_way.saturating_sub(self.young(now)))
+        let are_old_over = |held: usize| self.is_over(held, OLD_PARTS);
+        self.is_over(unproven, UNPROVEN_PARTS)
+            // Mostly this is all there is to look at.
+            || are_old_over(under_way) && are_old_over(under_way.saturating_sub(self.young(now)))
+    }
+
+    /// Whether so many attempts are under way that there is no time to lose in finding out who hangs.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.is_over(self.under_way.load(Ordering::Relaxed), FILLING_PARTS)
+    }
+
+    const fn is_over(&self, held: usize, parts: usize) -> bool {
+        self.in_flight_max < held * parts
     }
 
     fn young(&self, now: OffsetDateTime) -> usize {
@@ -92,8 +117,9 @@ impl Crowd {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let Self { crowd, slot } = self;
+        let Self { crowd, slot, is_proven } = self;
         crowd.under_way.fetch_sub(1, Ordering::Relaxed);
+        crowd.unproven.fetch_sub(usize::from(!*is_proven), Ordering::Relaxed);
         crowd.tally(*slot).change(|Tallied { moment, count }| Tallied {
             moment,
             count: if moment == *slot { count.saturating_sub(1) } else { count },
@@ -118,8 +144,8 @@ mod tests {
     #[test]
     fn old_attempts_crowd_a_lane_when_they_hold_more_than_a_quarter_and_until_they_end() {
         let crowd = Arc::new(Crowd::new(8));
-        let mut stays: Vec<Stay> = (0..3).map(|_| crowd.enter(at(0))).collect();
-        let others: Vec<Stay> = (0..5).map(|_| crowd.enter(at(900))).collect();
+        let mut stays: Vec<Stay> = (0..3).map(|_| crowd.enter(true, at(0))).collect();
+        let others: Vec<Stay> = (0..5).map(|_| crowd.enter(true, at(900))).collect();
         assert_eq!([0, 999, 1_125].map(|millis| crowd.is_crowded(at(millis))), [false, false, true]);
         stays.pop();
         assert!(!crowd.is_crowded(at(1_125)), "two of eight are a quarter");
@@ -129,10 +155,33 @@ mod tests {
     }
 
     #[test]
+    fn attempts_at_unproven_webhooks_crowd_a_lane_at_once_when_they_hold_more_than_half() {
+        let crowd = Arc::new(Crowd::new(8));
+        let mut stays: Vec<Stay> = (0..5).map(|_| crowd.enter(false, at(0))).collect();
+        assert!(crowd.is_crowded(at(0)));
+        stays.pop();
+        assert!(!crowd.is_crowded(at(0)), "four of eight are half");
+        let proven: Vec<Stay> = (0..4).map(|_| crowd.enter(true, at(0))).collect();
+        assert!(!crowd.is_crowded(at(0)), "who was quick lately is welcome");
+        drop((stays, proven));
+        assert!(!crowd.is_filling());
+    }
+
+    #[test]
+    fn a_lane_is_filling_when_more_than_half_of_it_is_held_by_whomever() {
+        let crowd = Arc::new(Crowd::new(4));
+        let stays = [true, false].map(|is_proven| crowd.enter(is_proven, at(0)));
+        assert!(!crowd.is_filling());
+        let more = crowd.enter(true, at(0));
+        assert!(crowd.is_filling());
+        drop((stays, more));
+    }
+
+    #[test]
     fn attempts_that_end_soon_crowd_nothing_however_many_they_are() {
         let crowd = Arc::new(Crowd::new(4));
         for millis in (0..10_000).step_by(50) {
-            let stays: Vec<Stay> = (0..100).map(|_| crowd.enter(at(millis))).collect();
+            let stays: Vec<Stay> = (0..100).map(|_| crowd.enter(true, at(millis))).collect();
             assert!(!crowd.is_crowded(at(millis)));
             drop(stays);
             assert!(!crowd.is_crowded(at(millis)));
@@ -143,10 +192,10 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_harms_for_moments_only() {
         let crowd = Arc::new(Crowd::new(4));
-        let stays: Vec<Stay> = (0..4).map(|_| crowd.enter(at(10_000_000))).collect();
+        let stays: Vec<Stay> = (0..4).map(|_| crowd.enter(true, at(10_000_000))).collect();
         assert!(!crowd.is_crowded(at(0)), "set back, they seem young");
         for millis in (0..=1_125).step_by(125) {
-            drop(crowd.enter(at(millis)));
+            drop(crowd.enter(true, at(millis)));
         }
         assert!(crowd.is_crowded(at(1_125)));
         drop(stays);
@@ -164,7 +213,7 @@ mod tests {
             for (passed, step, index) in steps {
                 now += passed;
                 match step {
-                    0 | 1 => stays.push((now, crowd.enter(at(now)))),
+                    0 | 1 => stays.push((now, crowd.enter(true, at(now)))),
                     _ if !stays.is_empty() => drop(stays.swap_remove(index.index(stays.len()))),
                     _ => {}
                 }

@@ -18,6 +18,10 @@ use crate::options::LaneKind;
 /// taking a second.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(1);
 
+/// The same for those under way, while the lane is filling: webhooks that were quick a moment ago and now hang, all of
+/// them at once, would fill it within the second.
+pub(crate) const SLOW_SOON_AFTER: Duration = Duration::from_millis(500);
+
 /// For how long a quick success keeps a webhook in the fresh lane although that is crowded.
 pub(crate) const QUICK_FOR: Duration = Duration::from_secs(60);
 
@@ -28,7 +32,8 @@ pub(crate) enum Detour {
     Slow,
     /// A breaker is open, its webhook's or its host's: who probes it may hang.
     Open,
-    /// Old attempts hold too much of the fresh lane, and nothing speaks for its webhook.
+    /// Attempts that are old, or at webhooks that nothing speaks for, hold too much of the fresh lane, and nothing speaks
+    /// for its webhook.
     Crowded,
 }
 
@@ -63,10 +68,17 @@ impl Side {
             return Some(Detour::Open);
         }
         let is_slow = conduct.pace.mean().is_some_and(|mean| SLOW_AFTER < mean);
-        if is_slow || SLOW_AFTER < standing.silence.length(now) {
+        let patience = if self.crowd.is_filling() { SLOW_SOON_AFTER } else { SLOW_AFTER };
+        if is_slow || patience < standing.silence.length(now) {
             return Some(Detour::Slow);
         }
-        let is_quick = conduct.quick_at.is_some_and(|at| (now - at).unsigned_abs() <= QUICK_FOR);
-        (!is_quick && self.crowd.is_crowded(now)).then_some(Detour::Crowded)
+        (!conduct.is_proven(now) && self.crowd.is_crowded(now)).then_some(Detour::Crowded)
+    }
+}
+
+impl Conduct {
+    /// Whether a quick success, not long ago, speaks for the webhook.
+    pub(super) fn is_proven(&self, now: OffsetDateTime) -> bool {
+        self.quick_at.is_some_and(|at| (now - at).unsigned_abs() <= QUICK_FOR)
     }
 }

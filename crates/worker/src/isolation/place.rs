@@ -23,6 +23,8 @@ pub(crate) struct Place {
     passage: Passage,
     /// The origin of the host, if the attempt is a probe of it.
     probed_host: Option<Box<str>>,
+    /// Whether the webhook was quick lately, as far as was known when the place was given.
+    is_proven: bool,
     is_under_way: bool,
     /// While the attempt is under way, if it came by the fresh lane.
     stay: Option<Stay>,
@@ -55,9 +57,18 @@ impl Place {
         side: Arc<Side>,
         standing: Arc<Standing>,
         permit: OwnedSemaphorePermit,
-        passage: Passage,
+        (passage, is_proven): (Passage, bool),
     ) -> Self {
-        Self { side, standing, passage, probed_host: None, is_under_way: false, stay: None, _permit: permit }
+        Self {
+            side,
+            standing,
+            passage,
+            probed_host: None,
+            is_proven,
+            is_under_way: false,
+            stay: None,
+            _permit: permit,
+        }
     }
 
     pub(super) fn probe_host(&mut self, origin: &str) {
@@ -68,7 +79,7 @@ impl Place {
     pub(crate) fn begin(&mut self, lane: LaneKind, now: OffsetDateTime) {
         self.is_under_way = true;
         self.standing.silence.begin(now);
-        self.stay = (lane == LaneKind::Fresh).then(|| self.side.crowd.enter(now));
+        self.stay = (lane == LaneKind::Fresh).then(|| self.side.crowd.enter(self.is_proven, now));
     }
 
     /// Gives the place back after the attempt, and tells what it has shown.

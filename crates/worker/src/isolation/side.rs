@@ -115,10 +115,10 @@ impl Side {
         if let Some(detour) = self.detour(&standing, &conduct, asking, now) {
             return Err(Refusal::Diverted(detour));
         }
-        let passage = conduct.switch.ask(now);
+        let (passage, is_proven) = (conduct.switch.ask(now), conduct.is_proven(now));
         drop(conduct);
         // From here on a probe that is not made is abandoned with the place.
-        let mut place = Place::new(Arc::clone(self), standing, permit, passage);
+        let mut place = Place::new(Arc::clone(self), standing, permit, (passage, is_proven));
         let passage_of_host = self.with_host(asking.origin, now, |host| host.ask(now));
         if passage_of_host == Some(Passage::Probe) {
             place.probe_host(asking.origin);

@@ -10,6 +10,7 @@ pub(crate) mod hands;
 pub(crate) mod outages;
 mod ports;
 pub(crate) mod records;
+pub(crate) mod stays;
 pub(crate) mod store;
 mod turns;
 

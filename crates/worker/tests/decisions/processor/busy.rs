@@ -36,6 +36,15 @@ fn waiting(bench: &Bench) -> f64 {
     bench.shown("bellhop_deliveries_waiting", &["live", "fresh"]).get_gauge().get_value()
 }
 
+/// Has every webhook answer once, so that it is welcome in however small a fresh lane; returns how many requests that
+/// took, and what time it is then.
+fn prove(bench: &mut Bench) -> (usize, Duration) {
+    publish(bench, 1);
+    bench.take_all(LaneKind::Fresh);
+    bench.run_dry();
+    (bench.calls().len(), bench.with(|state| state.now))
+}
+
 #[test]
 fn over_the_cap_two_deliveries_for_each_place_wait_in_the_worker() {
     let (mut bench, webhook) = slow();
@@ -69,12 +78,13 @@ fn beyond_that_a_delivery_is_put_off_until_its_turn() {
 fn an_event_for_many_webhooks_opens_no_more_sockets_than_its_lane_has() {
     let mut bench = Bench::with_places(1, 1);
     let webhooks = [(); 5].map(|()| slow_webhook(&bench));
+    let (calls, began_at) = prove(&mut bench);
     publish(&bench, 1);
     let hands = bench.take_all(LaneKind::Fresh);
-    assert_eq!(bench.calls().len(), 2);
+    assert_eq!(bench.calls()[calls..].len(), 2);
     bench.finish_all(&hands);
-    assert_eq!(bench.calls().len(), webhooks.len());
-    assert_eq!(bench.with(|state| state.now), 3 * SECOND);
+    assert_eq!(bench.calls()[calls..].len(), webhooks.len());
+    assert_eq!(bench.with(|state| state.now), began_at + 3 * SECOND);
 }
 
 /// The fleet found it: an event all of whose deliveries were put off never came to be in the log.
@@ -106,10 +116,11 @@ fn all_that_wait_are_a_quarter_of_the_lane() {
 fn a_busy_webhook_does_not_make_others_see_an_event_again() {
     let mut bench = Bench::with_places(1, 1);
     let (slow, other) = (slow_webhook(&bench), bench.webhook([]));
+    let (calls, _) = prove(&mut bench);
     publish(&bench, 3);
     bench.take_all(LaneKind::Fresh);
     bench.run_dry();
-    let mut calls = bench.calls();
+    let mut calls = bench.calls()[calls..].to_vec();
     calls.sort_unstable();
     assert_eq!(calls, [(slow, 1), (slow, 1), (slow, 1), (other, 1), (other, 1), (other, 1)]);
 }

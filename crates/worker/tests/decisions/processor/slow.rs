@@ -36,6 +36,13 @@ fn webhook_of(bench: &Bench, organisation: &str, answer_time: Duration) -> usize
     })
 }
 
+/// The same, after it has answered once, at once.
+fn proven_webhook_of(bench: &mut Bench, organisation: &str) -> usize {
+    let webhook = webhook_of(bench, organisation, Duration::ZERO);
+    begin(bench, organisation);
+    webhook
+}
+
 /// Publishes an event of an organisation and lets the worker begin with it.
 fn begin(bench: &mut Bench, organisation: &str) {
     bench.with(|state| {
@@ -247,6 +254,62 @@ fn two_that_hang_do_not_crowd_a_lane_of_eight() {
     assert_eq!((queued(&bench), bench.calls().len()), (0, 3));
 }
 
+/// A lane may be full before anything in it is old: nothing was known of any of these webhooks, and all hang.
+#[test]
+fn unproven_webhooks_fill_half_of_a_lane_and_leave_the_rest_to_the_quick() {
+    let mut bench = Bench::with_places(20, 8);
+    let quick = proven_webhook_of(&mut bench, "org_quick");
+    for number in 0..8 {
+        let organisation = format!("org_{number}");
+        webhook_of(&bench, &organisation, DEADLINE);
+        begin(&mut bench, &organisation);
+    }
+    begin(&mut bench, "org_quick");
+    assert_eq!(bench.with(|state| state.now), Duration::ZERO);
+    assert_eq!((bench.calls().len(), queued(&bench), diverted(&bench, "crowded")), (7, 3, 3.0));
+    assert_eq!(bench.calls().last(), Some(&(quick, 1)));
+    bench.run_dry();
+    assert_eq!(bench.calls().len(), 10);
+    assert!(bench.filled().is_empty(), "{:?}", bench.filled());
+}
+
+/// What an organisation may have, all of it hanging, is no more than half of the lane, and has no more sockets.
+#[test]
+fn events_for_many_that_hang_leave_sockets_for_the_others() {
+    let mut bench = Bench::with_places(20, 16);
+    let quick = proven_webhook_of(&mut bench, "org_quick");
+    for _ in 0..25 {
+        webhook_of(&bench, "org_x", DEADLINE);
+    }
+    for _ in 0..16 {
+        begin(&mut bench, "org_x");
+    }
+    let calls = bench.calls().len();
+    begin(&mut bench, "org_quick");
+    assert_eq!((calls, bench.calls().last()), (1 + 9, Some(&(quick, 1))));
+    assert_eq!(queued(&bench), 25 * 16 - 9);
+}
+
+/// They were quick a moment ago, all at one host, say, and hang now: nobody can know before they keep silent.
+#[test]
+fn in_a_lane_that_fills_who_keeps_silent_for_half_a_second_is_slow() {
+    let mut bench = Bench::with_places(2, 8);
+    let organisations: Vec<String> = (0..5).map(|number| format!("org_{number}")).collect();
+    for organisation in &organisations {
+        let webhook = proven_webhook_of(&mut bench, organisation);
+        bench.with(|state| state.endpoints.set_answer_time(webhook, DEADLINE));
+    }
+    for organisation in &organisations {
+        begin(&mut bench, organisation);
+    }
+    bench.pass(SECOND / 2);
+    begin(&mut bench, "org_0");
+    assert_eq!((bench.calls().len(), queued(&bench)), (11, 0));
+    bench.pass(MILLISECOND);
+    begin(&mut bench, "org_1");
+    assert_eq!((bench.calls().len(), queued(&bench), diverted(&bench, "slow")), (11, 1, 1.0));
+}
+
 #[test]
 fn a_success_keeps_in_a_crowded_lane_if_it_was_quick_and_lately() {
     let minute = Duration::from_secs(60);
@@ -291,11 +354,12 @@ fn who_is_to_leave_waits_for_no_socket() {
     webhook_of(&bench, "org_slow", 2 * SECOND);
     begin(&mut bench, "org_slow");
     bench.run_for(3 * SECOND);
-    for organisation in ["org_x", "org_y"] {
-        webhook_of(&bench, organisation, DEADLINE);
+    let quick = ["org_x", "org_y"].map(|organisation| proven_webhook_of(&mut bench, organisation));
+    for (webhook, organisation) in quick.into_iter().zip(["org_x", "org_y"]) {
+        bench.with(|state| state.endpoints.set_answer_time(webhook, DEADLINE));
         begin(&mut bench, organisation);
     }
-    assert_eq!(bench.calls().len(), 3, "a lane of one message has two sockets");
+    assert_eq!(bench.calls().len(), 5, "a lane of one message has two sockets");
     begin(&mut bench, "org_slow");
     assert_eq!((queued(&bench), diverted(&bench, "slow")), (1, 1.0));
 }

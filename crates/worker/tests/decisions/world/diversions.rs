@@ -7,9 +7,10 @@ use bellhop_worker::LaneKind;
 
 use super::State;
 use super::endpoints::Called;
+use super::stays::FreshLane;
 
 /// A webhook is slow whose attempts take longer.
-const SLOW_AFTER: Duration = Duration::from_secs(1);
+pub(super) const SLOW_AFTER: Duration = Duration::from_secs(1);
 
 /// From when on a request may have been under way for so long: the way to the endpoint is part of it.
 const SLOW_AFTER_ARRIVAL: Duration = Duration::from_millis(500);
@@ -19,6 +20,9 @@ const DECIDED_AGO: Duration = Duration::from_millis(500);
 
 /// How much of a lane old attempts may hold: one part in so many.
 const OLD_PARTS: usize = 4;
+
+/// For how long a quick success speaks for a webhook.
+const QUICK_FOR: Duration = Duration::from_secs(60);
 
 /// A worker may forget what it has not seen for longer.
 const REMEMBERED: Duration = Duration::from_secs(30 * 60);
@@ -46,8 +50,9 @@ impl State {
             // What was decided once is only tried again.
             let is_new = self.hands.divert(webhook);
             self.diverted += usize::from(is_new);
-            let is_right =
-                self.is_slow(worker, webhook) || self.is_suspect(worker, webhook) || self.is_crowded(worker);
+            let is_right = self.is_slow(worker, webhook)
+                || self.is_suspect(worker, webhook)
+                || self.is_crowded(worker, webhook);
             // Whoever waits for a broker that blocks decided long ago.
             if is_new && !is_right && self.outages.publishing.is_empty() {
                 self.violate(format!("event {event} is diverted from webhook {webhook} for no reason"));
@@ -65,19 +70,52 @@ impl State {
         if lane == LaneKind::Fresh && is_settled && seen.is_some_and(|seen| SLOW_AFTER < seen.shortest) {
             self.violate(format!("event {event} is sent to slow webhook {webhook} from the fresh lane"));
         }
+        let is_crowded =
+            self.endpoints.stays.is_crowded(self.fresh_lane(worker, webhook), self.lane_max, None);
+        if lane == LaneKind::Fresh && is_settled && is_crowded && !self.is_proven(worker, webhook) {
+            self.violate(format!("event {event} is sent to webhook {webhook} from a crowded lane"));
+        }
+    }
+
+    /// Notes a request that is made from the fresh lane.
+    pub(super) fn enter_lane(&mut self, webhook: usize) -> Option<usize> {
+        let hand = self.hands.current();
+        let (worker, lane) = (hand.worker, hand.lane);
+        let is_proven = self.is_proven(worker, webhook);
+        (lane == LaneKind::Fresh)
+            .then(|| self.endpoints.stays.begin(self.fresh_lane(worker, webhook), is_proven, self.now))
+    }
+
+    fn fresh_lane(&self, worker: usize, webhook: usize) -> FreshLane {
+        (worker, self.store.webhooks[webhook].scope.0)
+    }
+
+    fn is_proven(&self, worker: usize, webhook: usize) -> bool {
+        let quick_at = self.endpoints.seen(worker, webhook).and_then(|seen| seen.quick_at);
+        quick_at.is_some_and(|at| self.now <= at + QUICK_FOR)
     }
 
     fn is_slow(&self, worker: usize, webhook: usize) -> bool {
-        let took = |call: &Called| call.answered_at.unwrap_or(self.now) - call.at;
-        self.calls_of(worker).any(|call| call.webhook == webhook && SLOW_AFTER_ARRIVAL <= took(call))
+        let decided_since = self.now.saturating_sub(DECIDED_AGO);
+        // While the lane is filling, a request may be old enough when it has only just arrived.
+        let fresh = self.fresh_lane(worker, webhook);
+        let is_filling = self.endpoints.stays.is_filling(fresh, self.lane_max, decided_since);
+        let is_old = |call: &Called| match call.answered_at {
+            Some(at) => SLOW_AFTER_ARRIVAL <= at - call.at || is_filling && decided_since <= at,
+            None => SLOW_AFTER_ARRIVAL <= self.now - call.at || is_filling,
+        };
+        self.calls_of(worker).any(|call| call.webhook == webhook && is_old(call))
     }
 
-    fn is_crowded(&self, worker: usize) -> bool {
+    fn is_crowded(&self, worker: usize, webhook: usize) -> bool {
         let is_old = |call: &&Called| {
             let ended_at = call.answered_at.unwrap_or(self.now);
             self.now <= ended_at + DECIDED_AGO && SLOW_AFTER_ARRIVAL <= ended_at - call.at
         };
+        let decided_since = self.now.saturating_sub(DECIDED_AGO);
+        let fresh = self.fresh_lane(worker, webhook);
         self.lane_max < self.calls_of(worker).filter(is_old).count() * OLD_PARTS
+            || self.endpoints.stays.is_crowded(fresh, self.lane_max, Some(decided_since))
     }
 
     fn calls_of(&self, worker: usize) -> impl Iterator<Item = &Called> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellhop_model::{Answer, Failure, Outcome};
 
 use super::dice::Dice;
+use super::stays::Stays;
 
 /// What an endpoint does with one request.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,16 @@ pub(crate) struct Seen {
     pub(crate) at: Duration,
     /// What the shortest took.
     pub(crate) shortest: Duration,
+    /// When one ended last with success, and quickly.
+    pub(crate) quick_at: Option<Duration>,
+}
+
+/// What a worker learns from a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Learnt {
+    pub(crate) at: Duration,
+    pub(crate) took: Duration,
+    pub(crate) is_quick: bool,
 }
 
 /// All endpoints.
@@ -53,6 +64,7 @@ pub(crate) struct Endpoints {
     under_way: BTreeMap<(usize, usize), usize>,
     /// What each worker has seen of each webhook since it started.
     seen: BTreeMap<(usize, usize), Seen>,
+    pub(crate) stays: Stays,
     pub(crate) calls: Vec<Called>,
 }
 
@@ -110,9 +122,11 @@ impl Endpoints {
     }
 
     /// A worker has learnt what a request took.
-    pub(crate) fn see(&mut self, worker: usize, webhook: usize, (took, now): (Duration, Duration)) {
-        let seen = self.seen.entry((worker, webhook)).or_insert(Seen { at: now, shortest: took });
-        *seen = Seen { at: now, shortest: seen.shortest.min(took) };
+    pub(crate) fn see(&mut self, worker: usize, webhook: usize, learnt: Learnt) {
+        let Learnt { at, took, is_quick } = learnt;
+        let seen = self.seen.entry((worker, webhook)).or_insert(Seen { at, shortest: took, quick_at: None });
+        let quick_at = is_quick.then_some(at).or(seen.quick_at);
+        *seen = Seen { at, shortest: seen.shortest.min(took), quick_at };
     }
 
     pub(crate) fn seen(&self, worker: usize, webhook: usize) -> Option<Seen> {
@@ -128,6 +142,7 @@ impl Endpoints {
     pub(crate) fn forget(&mut self, worker: usize) {
         self.under_way.retain(|(other, _), _| *other != worker);
         self.seen.retain(|(other, _), _| *other != worker);
+        self.stays.forget(worker);
     }
 
     pub(crate) fn reply(&mut self, webhook: usize, dice: &mut Dice) -> Reply {

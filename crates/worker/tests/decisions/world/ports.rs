@@ -12,7 +12,8 @@ use bellhop_worker::Ports;
 use time::OffsetDateTime;
 
 use super::broker::Fate;
-use super::endpoints::{Called, Reply};
+use super::diversions::SLOW_AFTER;
+use super::endpoints::{Called, Learnt, Reply};
 use super::outages;
 use super::store;
 use super::turns::Turn;
@@ -61,12 +62,12 @@ impl Ports for Seat {
 
     async fn send(&self, request: Request<'_>) -> Exchange {
         let (webhook, revision) = store::called(request.url().expose());
-        self.world.with(|state| state.begin_request(webhook, revision));
+        let stay = self.world.with(|state| state.begin_request(webhook, revision));
         self.way().await;
         let call = self.world.with(|state| state.reach_endpoint(webhook, revision));
         let answer_time = self.world.with(|state| state.answer_time(webhook, call));
         self.turn_after(answer_time).await;
-        let reply = self.world.with(|state| state.answer(call, answer_time));
+        let reply = self.world.with(|state| state.answer(call, stay, answer_time));
         let outcome = reply.outcome();
         let outcome = outcome.unwrap_or_else(|| panic_quietly());
         Exchange::new(outcome, answer_time)
@@ -204,7 +205,9 @@ impl State {
     }
 
     /// A worker is about to send. What it must not do is seen here, before the first byte.
-    fn begin_request(&mut self, webhook: usize, revision: usize) {
+    ///
+    /// * returns its stay in the fresh lane, if it came by that.
+    fn begin_request(&mut self, webhook: usize, revision: usize) -> Option<usize> {
         let (now, hand) = (self.now, self.hands.current());
         let (event, worker) = (hand.event, hand.worker);
         if hand.is_lost {
@@ -230,6 +233,7 @@ impl State {
                 "event {event} is sent to revision {revision} of webhook {webhook}, long gone"
             ));
         }
+        self.enter_lane(webhook)
     }
 
     /// Whether a worker may still believe in a webhook's revision: it was in force within the bound on staleness.
@@ -260,14 +264,18 @@ impl State {
         self.endpoints.calls.len() - 1
     }
 
-    fn answer(&mut self, call: usize, took: Duration) -> Reply {
+    fn answer(&mut self, call: usize, stay: Option<usize>, took: Duration) -> Reply {
         let Self { endpoints, now, .. } = self;
         let call = &mut endpoints.calls[call];
         call.answered_at = Some(*now);
         let (worker, webhook, reply) = (call.worker, call.webhook, call.reply);
         endpoints.end(worker, webhook);
+        if let Some(stay) = stay {
+            endpoints.stays.end(stay, *now);
+        }
         if reply.outcome().is_some() {
-            endpoints.see(worker, webhook, (took, *now));
+            let is_quick = reply.is_success() && took <= SLOW_AFTER;
+            endpoints.see(worker, webhook, Learnt { at: *now, took, is_quick });
         }
         reply
     }

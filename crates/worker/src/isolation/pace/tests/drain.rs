@@ -121,12 +121,12 @@ fn a_burst_drains_at_nearly_the_pace_of_its_endpoint() {
     assert!(drain.waits_per_delivery() < 1.5, "{}", drain.waits_per_delivery());
 }
 
-/// While the worker takes the burst, all but one in fifty attempts last four times as long.
+/// While the worker takes the burst, all but one in fifty attempts last four times as long; the first, which is sent before
+/// much is taken, does not.
 #[test]
 fn a_worker_that_is_held_up_by_the_burst_itself_does_not_stretch_it() {
     let intake = INTAKE * u32::try_from(DELIVERIES).expect("a small number");
-    let drain =
-        Drain::play(|number, at| if at < intake && number % 50 != 0 { 4 * STEADY } else { STEADY });
+    let drain = Drain::play(|number, at| if at < intake && number % 50 != 1 { 4 * STEADY } else { STEADY });
     assert!(drain.share_of_ideal(STEADY) < 1.25, "{}", drain.share_of_ideal(STEADY));
     assert!(drain.waits_per_delivery() < 2.5, "{}", drain.waits_per_delivery());
 }
