@@ -63,6 +63,7 @@ macro_rules! cases {
 
 cases! {
     faults::a_row_of_the_matrix_is_tried_and_told,
+    faults::what_a_burst_costs_the_others_is_measured_and_told,
     cluster::a_killed_leader_loses_nothing_and_repeats_little,
     crashes::a_killed_broker_loses_nothing_and_repeats_little,
     crashes::a_killed_worker_loses_nothing_and_repeats_little,

@@ -15,6 +15,12 @@ pub const LONGEST_RUNG: &str = "bellhop.test.wait.1h";
 /// The rungs that every broker has, besides those of the configured waits.
 const RUNGS: [&str; 5] = ["10s", "30s", "2m", "10m", "1h"];
 
+/// A shard of a mode's events.
+#[must_use]
+pub fn events(mode: &str, shard: u16) -> String {
+    format!("bellhop.{mode}.events.{shard}")
+}
+
 /// Messages of a mode that nobody can process.
 #[must_use]
 pub fn parked(mode: &str) -> String {

@@ -1,4 +1,5 @@
-//! The matrix of faults (`make crash`): that its program works, on one row of it.
+//! The matrix of faults (`make crash`) and the measure of isolation (`make faults`): that their programs work, on one row
+//! of each.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +35,33 @@ pub async fn a_row_of_the_matrix_is_tried_and_told(context: Context) -> Result<(
     let figure = |name: &str| balance[name].as_u64().with_context(|| format!("no figure `{name}`"));
     ensure!(figures["is_kept"] == true && figure("lost")? == 0, "{figures:#}");
     ensure!(20 < figure("events")? && figure("ended")? == 4 * figure("events")?, "{figures:#}");
+    Ok(())
+}
+
+/// What it measures is not judged here, only that it measures.
+pub async fn what_a_burst_costs_the_others_is_measured_and_told(context: Context) -> Result<()> {
+    let figures = context.scratch_file("isolation.json", "")?;
+    let settings = [("ROWS", "burst"), ("RATE", "500"), ("SECONDS", "5"), ("EVENTS", "500")];
+    let mut environment: BTreeMap<String, String> =
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    environment.insert("OUTPUT".to_owned(), figures.display().to_string());
+    let program = Program::new(&context.binary().await?.with_file_name("bellhop-faults"), environment);
+
+    let running = program.spawn(&[])?.wait_with_output();
+    let output = timeout(RUN_TIMEOUT, running).await.context("the program does not end")??;
+
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}\n{printed}\n{complaint}", output.status);
+    let told = "burst, with: on the shard of the burst: ";
+    ensure!(printed.contains(told), "nothing is told of those beside the burst:\n{printed}");
+    let figures: serde_json::Value = serde_json::from_slice(&std::fs::read(&figures)?)?;
+    let burst = &figures["scenarios"]["burst"];
+    let ratios = ["rate_ratio", "p99_ratio"].map(|ratio| burst[ratio].as_f64());
+    ensure!(figures["is_kept"] == true && ratios.iter().all(Option::is_some), "{figures:#}");
+    let halves = burst["halves"].as_array().context("no halves")?;
+    let drained: Vec<Option<u64>> = halves.iter().map(|half| half["drain"]["delivered"].as_u64()).collect();
+    ensure!(drained == [None, Some(500), Some(500)], "{burst:#}");
     Ok(())
 }
 

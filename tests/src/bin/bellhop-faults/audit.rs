@@ -34,8 +34,14 @@ pub(crate) struct Parked(pub(crate) usize);
 
 /// Empties every queue of a virtual host into a ledger.
 ///
+/// * `shards`: over how many queues the events of each mode are spread.
 /// * `tally`: what endpoints saw, to know what is still to be found.
-pub(crate) async fn audit(amqp_url: &str, ledger: &mut Ledger, tally: &TallyTold) -> Result<Parked> {
+pub(crate) async fn audit(
+    amqp_url: &str,
+    shards: u16,
+    ledger: &mut Ledger,
+    tally: &TallyTold,
+) -> Result<Parked> {
     let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await?;
     let deadline = Instant::now() + MISSING_TIMEOUT;
     // What was acknowledged to a rung or from one is in the log or in a queue by now, or will be soon.
@@ -47,7 +53,7 @@ pub(crate) async fn audit(amqp_url: &str, ledger: &mut Ledger, tally: &TallyTold
             Ok(())
         });
         emptying.await?;
-        for queue in queues::owed(RETRY_WAITS) {
+        for queue in queues::owed(RETRY_WAITS).into_iter().chain(other_shards(shards)) {
             let note = |body: &[u8]| {
                 ledger.note_queued(body);
                 Ok(())
@@ -65,6 +71,11 @@ pub(crate) async fn audit(amqp_url: &str, ledger: &mut Ledger, tally: &TallyTold
     }
     connection.close(200, "done".into()).await.context("close")?;
     Ok(Parked(parked))
+}
+
+/// The queues of events besides the first of each mode.
+fn other_shards(shards: u16) -> impl Iterator<Item = String> {
+    (1..shards).flat_map(|shard| ["live", "test"].map(|mode| queues::events(mode, shard)))
 }
 
 /// Takes everything off a queue.

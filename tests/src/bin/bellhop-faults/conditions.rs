@@ -35,7 +35,7 @@ impl Conditions {
         Ok(Self {
             rate: number("RATE", 3_000, 100..=20_000)?,
             seconds: number("SECONDS", 60, 5..=600)?,
-            events: number("EVENTS", 20_000, 500..=500_000)?,
+            events: number("EVENTS", 100_000, 500..=500_000)?,
             dead: number("DEAD", 10_000, 30..=30_000)?,
             scenarios: match std::env::var("ROWS") {
                 Ok(names) => chosen(&names)?,

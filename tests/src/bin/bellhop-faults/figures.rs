@@ -40,7 +40,7 @@ pub(crate) struct Drain {
 /// One half by another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Ratio {
-    /// Rate by rate.
+    /// Rate by rate, each in parts of what was published.
     pub(crate) rate_ratio: Option<f64>,
     /// 99th percentile by 99th percentile.
     pub(crate) p99_ratio: Option<f64>,
@@ -83,8 +83,9 @@ impl Healthy {
     pub(crate) fn by(&self, unharmed: &Self) -> Ratio {
         let ratio = |one: f64, other: f64| (0.0 < other).then(|| one / other);
         let p99s = self.latency_ms[1].zip(unharmed.latency_ms[1]);
+        let share = |healthy: &Self| healthy.per_s / as_f64(healthy.published.max(1) as u64);
         Ratio {
-            rate_ratio: ratio(self.per_s, unharmed.per_s),
+            rate_ratio: ratio(share(self), share(unharmed)),
             p99_ratio: p99s.and_then(|(one, other)| ratio(one, other)),
             p99_excess_ms: p99s.map(|(one, other)| one - other),
         }
@@ -189,6 +190,8 @@ mod tests {
             (ratio.rate_ratio, ratio.p99_ratio, ratio.p99_excess_ms),
             (Some(0.5), Some(2.5), Some(6.0))
         );
+        let fewer = Healthy { published: 50, ..harmed.clone() };
+        assert_eq!(fewer.by(&unharmed).rate_ratio, Some(1.0), "half as many, all of them in time");
         let nothing = Healthy { per_s: 0.0, ..healthy(&[]) };
         assert_eq!((harmed.by(&nothing).rate_ratio, nothing.by(&harmed).p99_ratio), (None, None));
     }

@@ -20,6 +20,7 @@ use crate::figures::{Drain, Healthy, as_f64};
 use crate::fleet::{Counts, Fleet};
 use crate::meter::{Costs, Sample, Usage, sample};
 use crate::plan::{Part, Plan, Stream, Until};
+use crate::shards::tell_apart;
 use crate::sink::{Expected, Run, RunTally};
 use crate::stage::Stage;
 use crate::webhook::Webhook;
@@ -33,8 +34,9 @@ const WARM_UP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest time for a publisher beyond its pace; at none, how long a million events may take.
 const PUBLISHER_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Messages that one worker may have in hand: the prefetch of its lanes.
-const IN_HAND_MAX: usize = 2 * (200 + 100 + 100);
+/// Messages that one worker may have in hand: the prefetch of its lanes, fresh, slow and due. Of several shards each may
+/// have been handed more than half of the fresh lane.
+const IN_HAND_MAX: usize = 2 * (200 * 5 + 200 + 100);
 
 /// What came of a half.
 #[derive(Debug, Serialize)]
@@ -43,6 +45,8 @@ pub(crate) struct Half {
     pub(crate) name: &'static str,
     /// How the healthy fared, where there are any.
     pub(crate) healthy: Option<Healthy>,
+    /// How those fared who share a shard with a burst, where there are several shards.
+    pub(crate) beside: Option<Healthy>,
     /// How the burst fared, where there is one.
     pub(crate) drain: Option<Drain>,
     /// What became of every event.
@@ -63,15 +67,16 @@ pub(crate) struct Half {
 struct Scene<'a> {
     stage: &'a mut Stage,
     place: &'a Place,
-    plan: &'a Plan,
+    plan: Plan,
     expected: Expected,
 }
 
 /// Performs a half and clears it away.
 ///
 /// * `logs`: what its logs' folder is called.
-pub(crate) async fn perform(stage: &mut Stage, plan: &Plan, logs: &str) -> Result<Half> {
+pub(crate) async fn perform(stage: &mut Stage, plan: Plan, logs: &str) -> Result<Half> {
     let place = stage.place(plan.settings).await?;
+    let plan = tell_apart(plan, &place).await.context("tell apart who shares a shard with a burst")?;
     let expected = plan.expected();
     stage.expect(&expected).await?;
     let mut scene = Scene { stage, place: &place, plan, expected };
@@ -98,7 +103,8 @@ impl Scene<'_> {
         fleet.stop().await?;
         let tally = self.stage.tally().await?;
         let mut ledger = Ledger::of(&self.expected);
-        let Parked(parked) = audit(&self.place.amqp_url(), &mut ledger, &tally).await.context("the audit")?;
+        let parked = audit(&self.place.amqp_url(), self.plan.shards(), &mut ledger, &tally).await;
+        let Parked(parked) = parked.context("the audit")?;
         let mut balance = ledger.balance(&tally, IN_HAND_MAX * self.plan.lanes.len());
         if 0 < parked {
             balance.breaches.push(format!("{parked} messages were parked"));
@@ -108,6 +114,7 @@ impl Scene<'_> {
         Ok(Half {
             name: self.plan.name,
             healthy: self.of(Part::Healthy, &tally.runs).map(|(stream, run)| stream.healthy(run)),
+            beside: self.of(Part::Beside, &tally.runs).map(|(stream, run)| stream.healthy(run)),
             drain: self.of(Part::Burst, &tally.runs).map(|(stream, run)| stream.drain(run)),
             hops_per_delivery: ratio(counts.messages, balance.published),
             balance,
@@ -153,7 +160,7 @@ impl Scene<'_> {
         let streams = self.plan.streams.iter().enumerate().map(async |(index, stream)| {
             // waits: for its place among the others.
             sleep(stream.after).await;
-            let mode = self.plan.webhooks[stream.webhooks.start].mode;
+            let mode = self.plan.webhooks[stream.webhooks[0]].mode;
             let published = self.publish(index + 1, (mode, stream.events), stream.per_second).await?;
             if let (Until::Taken { at_most }, true) = (self.plan.until, stream.part != Part::Dead) {
                 self.await_taken(index + 1, stream.events, at_most).await?;

@@ -15,6 +15,7 @@ mod audit;
 mod fleet;
 mod half;
 mod meter;
+mod shards;
 mod stage;
 
 mod balance;
@@ -107,8 +108,8 @@ async fn perform(stage: &mut Stage, scenario: &Scenario, conditions: &Conditions
     let mut halves = Vec::new();
     for plan in (scenario.halves)(conditions) {
         let logs = format!("{}-{}", scenario.name, plan.name);
-        let half =
-            half::perform(stage, &plan, &logs).await.with_context(|| format!("the half `{}`", plan.name))?;
+        let name = plan.name;
+        let half = half::perform(stage, plan, &logs).await.with_context(|| format!("the half `{name}`"))?;
         println!("{}", report::line(scenario.name, &half));
         halves.push(half);
     }
@@ -131,7 +132,7 @@ event was lost or a delivery had requests that could not be; aims are told, and 
 Environment variables:
   RATE      events per second, 100 to 20000; default 3000. A trickle is a tenth of it.
   SECONDS   how long each half publishes, 5 to 600; default 60
-  EVENTS    events of a burst or flood, 500 to 500000; default 20000
+  EVENTS    events of a burst or flood, 500 to 500000; default 100000
   DEAD      dead endpoints at once, 30 to 30000; default 10000
   ROWS      which scenarios, separated by commas; default all
   OUTPUT    where the figures go; default target/bench/isolation.json

@@ -1,6 +1,5 @@
 //! What a half of a comparison is made of: webhooks, streams of events, workers, and an end.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::figures::{Drain, Healthy};
@@ -9,6 +8,9 @@ use crate::webhook::Webhook;
 
 /// Events that each timed webhook gets before anything is timed: connections are open and copies cached by then.
 const WARM_UP_ROUNDS: usize = 5;
+
+/// The setting that says over how many queues events are spread.
+pub(crate) const SHARDS: &str = "BELLHOP_AMQP_SHARDS";
 
 /// What a half is made of.
 pub(crate) struct Plan {
@@ -29,7 +31,7 @@ pub(crate) struct Plan {
 /// Events that are published together.
 pub(crate) struct Stream {
     /// Whom they are for, in turn.
-    pub(crate) webhooks: Range<usize>,
+    pub(crate) webhooks: Vec<usize>,
     /// How many.
     pub(crate) events: usize,
     /// How many in a second; none is as fast as the broker confirms.
@@ -45,6 +47,8 @@ pub(crate) struct Stream {
 pub(crate) enum Part {
     /// It must not suffer.
     Healthy,
+    /// It is as healthy, but shares a shard with a burst.
+    Beside,
     /// It ought to be taken, however long that takes.
     Burst,
     /// It will not be taken, or only much later.
@@ -67,20 +71,26 @@ impl Plan {
         let warm_up = Run { events: turns.len() * WARM_UP_ROUNDS, turns, is_timed: false };
         let streams = self.streams.iter().map(|stream| Run {
             events: stream.events,
-            turns: stream.webhooks.clone().collect(),
+            turns: stream.webhooks.clone(),
             is_timed: stream.part != Part::Dead,
         });
         Expected { runs: [warm_up].into_iter().chain(streams).collect() }
     }
 
+    /// Over how many queues the events of each mode are spread.
+    pub(crate) fn shards(&self) -> u16 {
+        let setting = self.settings.iter().find(|(name, _)| *name == SHARDS);
+        setting.and_then(|(_, shards)| shards.parse().ok()).unwrap_or(1)
+    }
+
     fn warm_up(&self) -> Vec<usize> {
-        let healthy = self.streams.iter().filter(|stream| stream.part == Part::Healthy);
-        healthy.flat_map(|stream| stream.webhooks.clone()).collect()
+        let is_healthy = |stream: &&Stream| matches!(stream.part, Part::Healthy | Part::Beside);
+        self.streams.iter().filter(is_healthy).flat_map(|stream| stream.webhooks.clone()).collect()
     }
 }
 
 impl Stream {
-    /// How it fared, if it is that of the healthy.
+    /// How it fared, if it is one of the healthy.
     pub(crate) fn healthy(&self, run: &RunTally) -> Healthy {
         let per_second = self.per_second.unwrap_or(1).max(1);
         let window = Duration::from_secs(1) * u32::try_from(self.events).unwrap_or(u32::MAX)

@@ -157,6 +157,13 @@ pub(crate) fn verdict(outcome: &Outcome) -> String {
         ));
     }
     for half in outcome.halves() {
+        if let Some(beside) = &half.beside {
+            let [p50, p99, _] = beside.latency_ms.map(|ms| told(ms, 1));
+            lines.push(format!(
+                "{name}, {}: on the shard of the burst: {} of {} delivered, p50 {p50} ms, p99 {p99} ms, gap {:.0} ms",
+                half.name, beside.delivered, beside.published, beside.gap_ms
+            ));
+        }
         if let (Some(drain), Some(_)) = (&half.drain, &half.healthy) {
             lines.push(format!(
                 "{name}, {}: the burst: {} of {} delivered, the last {:.1} s after the first was published",

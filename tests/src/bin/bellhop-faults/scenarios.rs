@@ -36,7 +36,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "burst",
-        words: "50 organisations trickle while one publishes EVENTS at once; without: it does not",
+        words: "50 organisations trickle while one publishes EVENTS at once, with eight shards, those on the shard of the \
+                burst told apart; without: it does not; one shard: for all",
         halves: bursts::burst,
     },
     Scenario {
@@ -88,12 +89,12 @@ fn steady(
 ) -> Stream {
     let per_second = per_second.max(1);
     let events = per_second * conditions.seconds;
-    Stream { webhooks, events, per_second: Some(per_second), after: Duration::ZERO, part }
+    Stream { webhooks: webhooks.collect(), events, per_second: Some(per_second), after: Duration::ZERO, part }
 }
 
 /// Everything at once.
 fn at_once(webhooks: std::ops::Range<usize>, events: usize, after: Duration) -> Stream {
-    Stream { webhooks, events, per_second: None, after, part: Part::Burst }
+    Stream { webhooks: webhooks.collect(), events, per_second: None, after, part: Part::Burst }
 }
 
 /// Live webhooks that answer at once.

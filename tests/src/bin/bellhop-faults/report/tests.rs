@@ -13,6 +13,7 @@ fn half(name: &'static str) -> Half {
     Half {
         name,
         healthy: None,
+        beside: None,
         drain: None,
         balance: Balance { published: 100, delivered: 100, ..Balance::default() },
         counts: Counts::default(),

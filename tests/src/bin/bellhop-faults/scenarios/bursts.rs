@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::conditions::Conditions;
 use crate::figures::as_f64;
-use crate::plan::{Part, Plan, Until};
+use crate::plan::{Part, Plan, SHARDS, Until};
 use crate::scenarios::{at_once, live, plan, quick, steady};
 use crate::sink::{HANDLING, HANDS};
 use crate::webhook::{Conduct, Webhook};
@@ -19,12 +19,20 @@ const BURST_AFTER: Duration = Duration::from_secs(2);
 const SEPARATED: &[Option<&str>] =
     &[Some("live.fresh,live.slow,live.due"), Some("test.fresh,test.slow,test.due")];
 
+/// Over how many queues the events are spread of which a burst is to hold up one.
+const SPREAD: &[(&str, &str)] = &[(SHARDS, "8")];
+
 /// One organisation's burst.
 pub(crate) fn burst(conditions: &Conditions) -> Vec<Plan> {
     let trickle = || steady(0..TRICKLING, conditions.trickle(), conditions, Part::Healthy);
-    let burst = at_once(TRICKLING..TRICKLING + 1, conditions.events, BURST_AFTER);
+    let burst = || at_once(TRICKLING..TRICKLING + 1, conditions.events, BURST_AFTER);
     let webhooks = || quick(TRICKLING + 1).collect();
-    vec![plan("without", webhooks(), vec![trickle()]), plan("with", webhooks(), vec![trickle(), burst])]
+    let spread = |plan| Plan { settings: SPREAD, ..plan };
+    vec![
+        spread(plan("without", webhooks(), vec![trickle()])),
+        spread(plan("with", webhooks(), vec![trickle(), burst()])),
+        plan("one shard", webhooks(), vec![trickle(), burst()]),
+    ]
 }
 
 /// A flood of test events.

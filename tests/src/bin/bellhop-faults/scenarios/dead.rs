@@ -29,7 +29,7 @@ pub(crate) fn memory(conditions: &Conditions) -> Vec<Plan> {
     let kinds = [Conduct::Refuses, Conduct::Hangs, Conduct::Unresolvable];
     let dead = |number: usize| Webhook::test(kinds[number % kinds.len()]);
     let stream = Stream {
-        webhooks: 0..conditions.dead,
+        webhooks: (0..conditions.dead).collect(),
         events: ROUNDS * conditions.dead,
         per_second: None,
         after: Duration::ZERO,
