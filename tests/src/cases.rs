@@ -218,6 +218,7 @@ cases! {
     store::a_disabled_webhook_keeps_its_first_reason_until_it_is_enabled,
     store::duplicates_and_one_webhook_too_many_are_refused,
     store::what_could_not_be_read_back_is_not_stored,
+    store::a_panic_costs_its_connection_and_nothing_else,
     store::a_missing_or_wrong_sealing_key_is_told_and_never_signs,
     store::redis_holds_no_url_and_no_secret_in_the_clear,
     store::an_attempt_is_claimed_by_one_copy,

@@ -16,6 +16,9 @@ pub use id::{
 mod actor;
 pub use actor::{Actor, ActorError};
 
+mod moment;
+pub use moment::parse_moment;
+
 mod event_type;
 pub use event_type::{EventType, EventTypeError};
 

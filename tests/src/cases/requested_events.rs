@@ -94,6 +94,7 @@ pub async fn what_is_wrong_with_an_event_is_told_by_field(context: Context) -> R
         (json!({ "mode": "live" }), "mode"),
         (json!({ "organisationId": "org_other" }), "organisationId"),
         (json!({ "occurredAt": "yesterday" }), "occurredAt"),
+        (json!({ "occurredAt": "9999-12-31T23:59:59-01:00" }), "occurredAt"),
         (json!({ "data": other }), "data.organisationId"),
         (json!({ "data": flat }), "data"),
         (json!({ "data": 7 }), "data"),

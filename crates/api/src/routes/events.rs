@@ -2,13 +2,12 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use bellhop_model::{EventError, EventId, EventType, Mode, Payload, Role};
+use bellhop_model::{EventError, EventId, EventType, Mode, Payload, Role, parse_moment};
 use bellhop_producer::NewEvent;
 use bellhop_store::{AskedEvent, Publishing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -150,10 +149,9 @@ fn read(caller: Caller, request: EventRequest) -> Result<Asked, Problem> {
         event_type.parse::<EventType>().map_err(|error| wrong("type", format!("is wrong: {error}")));
     let parsed_id = id.as_deref().map(str::parse::<EventId>).transpose();
     let parsed_id = parsed_id.map_err(|error| wrong("id", format!("is wrong: {error}")));
-    let moment = occurred_at.as_deref().map(|text| OffsetDateTime::parse(text, &Rfc3339)).transpose();
-    let moment = moment.map_err(|_| {
-        wrong("occurredAt", "must be an RFC 3339 time such as `2024-02-06T17:20:59Z`".to_owned());
-    });
+    let moment =
+        occurred_at.as_deref().map(|text| parse_moment(text).ok_or(EventError::OccurredAt)).transpose();
+    let moment = moment.map_err(|error| wrong("occurredAt", format!("is wrong: {error}")));
     if mode.is_some_and(|mode| mode != caller.mode.as_str()) {
         wrong("mode", format!("must be `{}`, the key's mode, or be left out", caller.mode));
     }
