@@ -52,7 +52,7 @@ mod role;
 pub use role::{Role, RoleError};
 
 mod api_key;
-pub use api_key::{ApiKey, ApiKeyError};
+pub use api_key::{ApiKey, ApiKeyError, KeyNameError, check_key_name};
 
 mod attempt;
 pub use attempt::{Attempt, AttemptError, Series};
