@@ -105,6 +105,8 @@ cases! {
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,
     api::changes::every_change_reaches_every_worker_within_5_s,
+    api::description::no_request_gets_an_answer_that_the_description_does_not_tell,
+    api::description::the_description_passes_a_linter,
     api::secrets::requests_are_signed_with_both_secrets_until_the_overlap_ends,
     api::secrets::a_secret_is_shown_to_who_asks_and_that_is_on_record,
     api::matrix::every_route_opens_to_whom_it_should_and_to_nobody_else,
