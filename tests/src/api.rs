@@ -16,6 +16,15 @@ use crate::worker::{Logs, Worker};
 /// The line by which the API tells where it listens.
 const SERVING: &str = "serving the API";
 
+/// What every answer carries beside its content.
+const SECURITY_HEADERS: [(&str, &str); 5] = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=31536000"),
+];
+
 /// An API that runs. Dropping it kills it.
 #[derive(Debug)]
 pub struct Api {
@@ -182,9 +191,9 @@ impl Answer {
     fn ensure_decent(&self) -> Result<()> {
         ensure!(self.status < 500 || self.status == 503, "a fault of ours");
         ensure!(!self.header("x-request-id").is_empty(), "no request id");
-        ensure!(
-            self.header("x-content-type-options") == "nosniff" && self.header("cache-control") == "no-store"
-        );
+        for (name, value) in SECURITY_HEADERS {
+            ensure!(self.header(name) == value, "`{name}` is `{}`", self.header(name));
+        }
         if self.status < 400 {
             return Ok(());
         }

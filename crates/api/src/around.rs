@@ -1,6 +1,7 @@
 //! What surrounds every request: its id, its deadline, who may ask how often, and what every answer carries.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use crate::client::{ClientAddress, Peer, client_address};
 use crate::problem::Problem;
+use crate::rate::one_customer;
 use crate::state::Api;
 
 /// The header by which a request is called the same here and there.
@@ -47,6 +49,20 @@ pub(crate) struct RequestId(pub(crate) String);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recognised(pub(crate) Arc<OnceLock<String>>);
 
+/// Whether the rest of the body is waited for, so that who is slow is told from what is slow here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AwaitingBody(Arc<AtomicBool>);
+
+impl AwaitingBody {
+    pub(crate) fn set(&self, is_so: bool) {
+        self.0.store(is_so, Ordering::Relaxed);
+    }
+
+    fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Serves one request, whatever happens in it.
 pub(crate) async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let began_at = Instant::now();
@@ -73,15 +89,18 @@ async fn serve(api: &Api, mut request: Request, next: Next) -> Response {
         request.extensions().get::<Peer>().copied().expect("the server says where a request comes from");
     let client = client_address(peer.0.ip(), request.headers(), &api.options.trusted_proxies);
     let ClientAddress(address) = client;
-    if let Err(too_often) = api.rates.addresses.take(&address, Instant::now()) {
+    if let Err(too_often) = api.rates.addresses.take(&one_customer(address), Instant::now()) {
         return Problem::too_often(too_often.retry_after, "your address").into_response();
     }
     request.extensions_mut().insert(client);
+    let awaiting = AwaitingBody::default();
+    request.extensions_mut().insert(awaiting.clone());
     let served = AssertUnwindSafe(next.run(request)).catch_unwind();
     match timeout(api.options.request_timeout, served).await {
         Ok(Ok(response)) => response,
         // The panic's own message is in the log, by the runtime's hook.
         Ok(Err(_)) => Problem::internal().into_response(),
+        Err(_) if awaiting.is_so() => Problem::too_slow().into_response(),
         Err(_) => Problem::unavailable("the request took too long; try again").into_response(),
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use crate::around::AwaitingBody;
 use crate::problem::{FieldProblem, Problem};
 use crate::state::Api;
 
@@ -34,7 +35,11 @@ impl FromRequest<Api> for Raw {
         if length.is_some_and(|length: usize| bytes_max < length) {
             return Err(too_large());
         }
-        match Limited::new(request.into_body(), bytes_max).collect().await {
+        let awaiting = request.extensions().get::<AwaitingBody>().cloned().unwrap_or_default();
+        awaiting.set(true);
+        let collected = Limited::new(request.into_body(), bytes_max).collect().await;
+        awaiting.set(false);
+        match collected {
             Ok(collected) => Ok(Self(collected.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
             Err(_) => Err(Problem::malformed("body", "ended before its length was reached")),

@@ -2,16 +2,19 @@
 
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::Server;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ComponentsBuilder, Contact, Info, InfoBuilder, License, OpenApi, Ref, RefOr, SecurityRequirement,
+    ComponentsBuilder, Contact, Info, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required,
+    SecurityRequirement,
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::identity::{MODE, ORGANISATION};
 use crate::problem::{FieldProblem, PROBLEM_JSON, Problem};
 use crate::routes;
 
@@ -25,6 +28,14 @@ const TAGS: [(&str, &str); 6] = [
     ("console", "Sign-ins to the console, which the platform's own backend asks for."),
 ];
 
+/// What the platform's own backend shows.
+const OPERATOR: &str = "The credential of the platform's own backend (`operator_…`), as the whole value of the header or \
+    after `Bearer`. The headers `bellhop-organisation` and `bellhop-mode` say for whom it acts, as an administrator.";
+
+/// What the headers are called by which the platform's own backend says for whom it acts.
+const ORGANISATION_PARAMETER: &str = "actingForOrganisation";
+const MODE_PARAMETER: &str = "actingInMode";
+
 /// Refusals that any route may answer with.
 const REFUSALS: [(&str, &str); 6] = [
     ("401", "No valid key was given"),
@@ -36,7 +47,8 @@ const REFUSALS: [(&str, &str); 6] = [
 ];
 
 /// Refusals of routes that take a body.
-const BODY_REFUSALS: [(&str, &str); 3] = [
+const BODY_REFUSALS: [(&str, &str); 4] = [
+    ("408", "The body took too long to arrive"),
     ("413", "The body is too large"),
     ("415", "The body is not JSON, or does not say so"),
     ("422", "The request is invalid; `errors` names each field"),
@@ -46,12 +58,15 @@ const BODY_REFUSALS: [(&str, &str); 3] = [
 pub(crate) fn openapi() -> OpenApi {
     let mut document = routes::described().into_openapi();
     document.info = info();
+    // Wherever it is served, perhaps behind a proxy that nobody here knows of.
+    document.servers = Some(vec![Server::new("/")]);
     document.tags = Some(
         TAGS.iter()
             .map(|(name, meaning)| TagBuilder::new().name(*name).description(Some(*meaning)).build())
             .collect(),
     );
-    document.security = Some(["key", "bearer"].map(|name| SecurityRequirement::new(name, [""; 0])).into());
+    document.security =
+        Some(["key", "bearer", "operator"].map(|name| SecurityRequirement::new(name, [""; 0])).into());
     let components = document.components.take().unwrap_or_default();
     document.components = Some(
         ComponentsBuilder::from(components)
@@ -73,11 +88,26 @@ pub(crate) fn openapi() -> OpenApi {
                         .build(),
                 ),
             )
+            .security_scheme(
+                "operator",
+                SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                    "Authorization",
+                    OPERATOR,
+                ))),
+            )
+            .parameter(
+                ORGANISATION_PARAMETER,
+                acting_for(ORGANISATION, "The organisation", organisation_schema()),
+            )
+            .parameter(MODE_PARAMETER, acting_for(MODE, "The mode, `live` or `test`,", mode_schema()))
             .build(),
     );
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             refuse(operation, path.contains('{'));
+            let parameters = [ORGANISATION_PARAMETER, MODE_PARAMETER]
+                .map(|name| RefOr::Ref(Ref::new(format!("#/components/parameters/{name}"))));
+            operation.parameters.get_or_insert_default().extend(parameters);
         }
     }
     document
@@ -91,9 +121,11 @@ fn info() -> Info {
             "Webhooks of an organisation. The key decides organisation and mode: keys that begin with `test_` see \
              and change what is in Test Mode, those that begin with `live_` the rest, and neither can tell that the \
              other exists. Every answer carries `x-request-id`; a request may bring its own. Refusals are \
-             `application/problem+json` (RFC 9457).",
+             `application/problem+json` (RFC 9457), but for requests whose head cannot be read: what is no HTTP/1.1 is \
+             answered with 400, and a head of more than 16 KiB or 64 fields with 431, both empty, without any of these \
+             headers, and with the end of the connection. Rates hold for each process that serves this.",
         ))
-        .license(Some(License::new("Apache-2.0")))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .contact(None::<Contact>)
         .build()
 }
@@ -123,6 +155,31 @@ fn refuse(operation: &mut Operation, names_something: bool) {
     }
 }
 
+/// A header that means something beside the operator's credential only.
+fn acting_for(name: &str, what: &str, schema: Object) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(format!(
+            "{what} that the operator acts for: required with the operator's credential, passed over with a key."
+        )))
+        .schema(Some(schema))
+        .build()
+}
+
+fn organisation_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^org_[A-Za-z0-9_-]+$"))
+        .examples(["org_7eUZfyQq3xxxXXXxJlf"])
+        .build()
+}
+
+fn mode_schema() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["live", "test"])).build()
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, put, post, delete, patch, .. } = item;
     [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
@@ -143,6 +200,10 @@ mod tests {
                 for status in ["401", "403", "429", "500", "503"] {
                     let content = &operation["responses"][status]["content"];
                     assert!(content[PROBLEM_JSON].is_object(), "{method} {path} {status}");
+                }
+                let parameters = operation["parameters"].to_string();
+                for name in [ORGANISATION_PARAMETER, MODE_PARAMETER] {
+                    assert!(parameters.contains(name), "{method} {path} lacks {name}: {parameters}");
                 }
                 assert!(operation["operationId"].is_string(), "{method} {path}");
                 assert!(operation["summary"].is_string(), "{method} {path}");

@@ -17,6 +17,7 @@ mod rate;
 
 mod problem;
 mod publishing;
+mod sameness;
 
 mod answer;
 mod body;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bellhop_store::StoreError;
@@ -109,6 +109,13 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, kind, title, detail)
     }
 
+    /// The body did not come.
+    pub(crate) fn too_slow() -> Self {
+        let detail = "the body took too long to arrive; send the request again, faster";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long", detail)
+            .with_header(CONNECTION, HeaderValue::from_static("close"))
+    }
+
     /// Somebody asked too often.
     pub(crate) fn too_often(retry_after: Duration, whose: &str) -> Self {
         let seconds = retry_after.as_secs_f64().ceil().max(1.0);
@@ -193,6 +200,11 @@ impl From<StoreError> for Problem {
                 Self::invalid(vec![FieldProblem::new("events", format!("is wrong: {error}"))])
             }
             StoreError::Url(_) => Self::invalid(vec![FieldProblem::new("url", format!("is wrong: {error}"))]),
+            // It may last, and still is no fault of this program or of who asks.
+            StoreError::NotMigrated | StoreError::PostgresRefused { .. } => {
+                tracing::error!(%error, "no request can be served");
+                Self::unavailable("our database is not ready for us; try again later")
+            }
             error if error.is_transient() => {
                 tracing::warn!(%error, "a request could not be served for now");
                 Self::unavailable("our database cannot be reached; try again in a moment")

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,14 @@ const BUCKETS_MAX: usize = 100_000;
 pub(crate) struct Rates {
     pub(crate) keys: Buckets<ApiKeyId>,
     pub(crate) addresses: Buckets<IpAddr>,
+}
+
+/// The address that stands for all of one customer's: of IPv6 their network of 64 bits, from which they can take any.
+pub(crate) fn one_customer(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+    }
 }
 
 /// The buckets of one kind.
@@ -93,6 +101,17 @@ mod tests {
         let (buckets, now) = (buckets(1, 1), Instant::now());
         assert!(buckets.take(&1, now).is_ok() && buckets.take(&1, now).is_err());
         assert!(buckets.take(&2, now).is_ok());
+    }
+
+    #[test]
+    fn a_customer_has_one_bucket_for_a_network_of_64_bits() {
+        let same = |one: &str, other: &str| {
+            let of = |text: &str| one_customer(text.parse().expect("an address"));
+            of(one) == of(other)
+        };
+        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
+        assert!(!same("192.0.2.1", "192.0.2.2"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod publish;
 mod recorder;
 mod recover;
 mod redeliver;
+mod sealing;
 mod service;
 mod topology;
 mod webhook;

@@ -9,6 +9,9 @@ use crate::{ApiKeyId, Mode, hex};
 const ID_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
 
+/// Greatest length of a key's name, in characters.
+const KEY_NAME_CHARS_MAX: usize = 100;
+
 /// The whole value of an `Authorization` header: `test_` or `live_`, then 32 hexadecimal digits that are the key's id and
 /// 64 that are its secret. `Debug` is redacted and there is no `Display`.
 ///
@@ -24,6 +27,21 @@ pub struct ApiKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key begins with `test_` or `live_`, followed by {} hexadecimal digits", 2 * (ID_BYTES + SECRET_BYTES))]
 pub struct ApiKeyError;
+
+/// Why a text cannot be what a person calls a key. It never repeats the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key's name has 1 to {KEY_NAME_CHARS_MAX} characters, none of them a control character")]
+pub struct KeyNameError;
+
+/// Judges what a person calls a key.
+///
+/// # Errors
+/// [`KeyNameError`] when it is empty, too long, or would do something to a terminal.
+pub fn check_key_name(text: &str) -> Result<(), KeyNameError> {
+    let is_fit =
+        (1..=KEY_NAME_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_fit { Ok(()) } else { Err(KeyNameError) }
+}
 
 impl ApiKey {
     /// Makes a key.
@@ -105,6 +123,16 @@ mod tests {
         ];
         for case in cases {
             assert_eq!(case.parse::<ApiKey>(), Err(ApiKeyError), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_short_and_harmless() {
+        for name in ["a", &"ä".repeat(100), "CI (staging)"] {
+            assert_eq!(check_key_name(name), Ok(()), "{name}");
+        }
+        for name in ["", &"a".repeat(101), "a\0", "a\n", "\u{9b}2J"] {
+            assert_eq!(check_key_name(name), Err(KeyNameError), "{name:?}");
         }
     }
 }

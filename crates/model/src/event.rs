@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::limits::EVENT_BYTES_MAX;
 use crate::payload::PayloadError;
-use crate::{EventId, EventType, EventTypeError, IdError, Mode, OrganisationId, Payload};
+use crate::{EventId, EventType, EventTypeError, IdError, Mode, OrganisationId, Payload, parse_moment};
 
 /// What happened to one appointment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +79,10 @@ pub enum EventError {
     /// The mode is neither live nor test.
     #[error(transparent)]
     Mode(#[from] crate::ModeError),
-    /// `occurredAt` is not an RFC 3339 time.
-    #[error("`occurredAt` is not an RFC 3339 time such as `2024-02-06T17:20:59Z`")]
+    /// `occurredAt` is not an RFC 3339 time, or is out of its years in UTC.
+    #[error(
+        "`occurredAt` is not an RFC 3339 time such as `2024-02-06T17:20:59Z`, of a year up to 9999 in UTC"
+    )]
     OccurredAt,
     /// `data` cannot be delivered.
     #[error(transparent)]
@@ -145,8 +147,7 @@ impl Event {
             event_type: envelope.event_type.parse()?,
             mode: envelope.mode.parse()?,
             organisation: envelope.organisation.parse()?,
-            occurred_at: OffsetDateTime::parse(&envelope.occurred_at, &Rfc3339)
-                .map_err(|_| EventError::OccurredAt)?,
+            occurred_at: parse_moment(&envelope.occurred_at).ok_or(EventError::OccurredAt)?,
             is_test: envelope.is_test,
             payload,
         };

@@ -16,6 +16,9 @@ pub use id::{
 mod actor;
 pub use actor::{Actor, ActorError};
 
+mod moment;
+pub use moment::parse_moment;
+
 mod event_type;
 pub use event_type::{EventType, EventTypeError};
 
@@ -49,7 +52,7 @@ mod role;
 pub use role::{Role, RoleError};
 
 mod api_key;
-pub use api_key::{ApiKey, ApiKeyError};
+pub use api_key::{ApiKey, ApiKeyError, KeyNameError, check_key_name};
 
 mod attempt;
 pub use attempt::{Attempt, AttemptError, Series};

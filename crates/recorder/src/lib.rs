@@ -19,6 +19,7 @@ mod reading;
 mod gather;
 
 mod isolate;
+mod tried;
 mod writer;
 
 mod park;

@@ -52,8 +52,9 @@ impl Upkeep {
     }
 
     async fn keep(&self) -> Result<(), StoreError> {
-        // Neither waits for the other to succeed.
-        let results = [self.disable_failing().await, self.keep_in_shape().await];
+        // None waits for another to succeed.
+        let results =
+            [self.disable_failing().await, self.keep_in_shape().await, self.sweep_idempotent_answers().await];
         results.into_iter().collect::<Result<(), _>>().inspect_err(|_| self.metrics.upkeep_failures.inc())
     }
 
@@ -72,6 +73,11 @@ impl Upkeep {
             }
         }
         Ok(())
+    }
+
+    /// They hold secrets, and where nobody registers webhooks nobody else would remove them.
+    async fn sweep_idempotent_answers(&self) -> Result<(), StoreError> {
+        self.store.sweep_idempotent_answers().await.map(drop)
     }
 
     async fn keep_in_shape(&self) -> Result<(), StoreError> {

@@ -13,6 +13,7 @@ use crate::intake::Taken;
 use crate::isolate::{Pieces, Split};
 use crate::metrics::RecorderMetrics;
 use crate::park::parked;
+use crate::tried::Tried;
 
 /// Shortest and longest pause before something is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -81,18 +82,18 @@ impl Writer {
         let mut pieces = Pieces::new(entries.len());
         let mut pause = Pause::default();
         while let Some(piece) = pieces.next() {
-            match self.write_piece(entries, piece).await {
-                Ok(()) => {
+            match Tried::of(self.write_piece(entries, piece)).await {
+                Tried::Written => {
                     pause = Pause::default();
                     pieces.finish();
                 }
-                Err(error) if error.is_of_data() => {
+                Tried::Refused(reason) => {
                     self.metrics.write("refused");
                     if let Split::Single(entry) = pieces.split() {
-                        refused.push((entry, error.to_string()));
+                        refused.push((entry, reason));
                     }
                 }
-                Err(error) => {
+                Tried::Failed(error) => {
                     self.metrics.write("failed");
                     tracing::warn!(%error, "records are not written yet; trying again");
                     self.postgres.set_not_ready(error.to_string());

@@ -29,6 +29,9 @@ pub(crate) enum Fault {
     Store(StoreError),
 }
 
+/// A connection in use. Given back to the pool when it is dropped, but for a panic.
+struct Lent(Option<Object>);
+
 impl Postgres {
     /// Prepares connections; none is opened yet.
     pub(crate) fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
@@ -63,19 +66,20 @@ impl Postgres {
 
     /// Runs one operation within a time of its own.
     ///
-    /// A connection whose operation ran out of time is dropped: nobody knows what it is still waiting for.
+    /// A connection whose operation ran out of time is dropped: nobody knows what it is still waiting for. So is one whose
+    /// operation panicked, perhaps with half a message written: what followed would be read as the rest of it.
     pub(crate) async fn run_within<T>(
         &self,
         time: Duration,
         operation: impl AsyncFnOnce(&mut Object) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        let mut client = self.pool.get().await.map_err(|error| self.no_connection(error))?;
-        match timeout(time, operation(&mut client)).await {
+        let mut client = Lent(Some(self.pool.get().await.map_err(|error| self.no_connection(error))?));
+        match timeout(time, operation(client.connection())).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Fault::Store(error))) => Err(error),
             Ok(Err(Fault::Postgres(error))) => Err(self.judge(&error)),
             Err(_) => {
-                drop(Object::take(client));
+                client.discard();
                 Err(self.away(format!("no answer within {time:?}")))
             }
         }
@@ -111,6 +115,25 @@ impl Postgres {
 
     fn away(&self, reason: String) -> StoreError {
         StoreError::PostgresAway { address: self.address.clone(), reason }
+    }
+}
+
+impl Lent {
+    fn connection(&mut self) -> &mut Object {
+        self.0.as_mut().expect("it is lent until it is dropped")
+    }
+
+    /// Closes it rather than give it back.
+    fn discard(&mut self) {
+        drop(self.0.take().map(Object::take));
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.discard();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod ground;
 pub mod audit;
 pub mod changes;
 pub mod copies;
+pub mod description;
 pub mod hostile;
 pub mod idempotency;
 pub mod keys;

@@ -17,6 +17,7 @@ pub async fn what_cannot_be_read_is_parked_with_its_reason_and_its_bytes(context
     let truncated = event("evt-truncated").body[..200].to_vec();
     let not_utf8 = [b"{\"id\":\"".as_slice(), &[0xC3, 0x28], b"\"}"].concat();
     let owner = format!(r#""organisationId":"{ORGANISATION}","occurredAt""#);
+    let late = text("evt-late")?.replace("2024-02-06T17:20:59Z", "9999-12-31T23:59:59-01:00");
     let unowned = text("evt-unowned")?.replace(&owner, r#""occurredAt""#);
     ensure_parked(
         context,
@@ -27,6 +28,7 @@ pub async fn what_cannot_be_read_is_parked_with_its_reason_and_its_bytes(context
             (with_body("evt-empty", Vec::new()), "ends too early"),
             (with_body("evt-list", b"[]".to_vec()), "not of the kind"),
             (Message::event("test", SCHEDULED, "evt-big", &oversized()), "at most 65536"),
+            (with_body("evt-late", late.into_bytes()), "`occurredAt`"),
             (with_body("evt-unowned", unowned.into_bytes()), "`organisationId` is missing"),
             (Message::event("test", "appointment", "evt-type", APPOINTMENT), "not an event type"),
             (Message::event("test", SCHEDULED, "evt.id", APPOINTMENT), "event id"),

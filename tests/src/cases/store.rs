@@ -7,10 +7,12 @@ pub mod outages;
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{Attempt, CopyToken, DeliveryId, DisabledReason, Mode, Series, WebhookStatus, verify};
 use bellhop_store::{
-    Claim, ClaimedAttempt, SealingKeys, ServerUrl, Store, StoreError, WEBHOOKS_PER_ORGANISATION_MAX,
-    WebhookFilter,
+    Claim, ClaimedAttempt, DeliveryFilter, SealingKeys, ServerUrl, Store, StoreError,
+    WEBHOOKS_PER_ORGANISATION_MAX, WebhookFilter,
 };
 use futures_util::future::{join_all, try_join_all};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use self::bench::{Servers, dead_url, new_webhook, organisation};
 use crate::context::Context;
@@ -67,6 +69,26 @@ pub async fn a_disabled_webhook_keeps_its_first_reason_until_it_is_enabled(conte
     ] {
         ensure!(matches!(&error, Some(StoreError::UnknownWebhook(unknown)) if *unknown == id), "{error:?}");
     }
+    Ok(())
+}
+
+/// A moment that is in no calendar in UTC panics while it is written for PostgreSQL, with half of a message in the
+/// connection's buffer. What is asked next must not go out as the rest of it.
+pub async fn a_panic_costs_its_connection_and_nothing_else(context: Context) -> Result<()> {
+    let mut options = Servers::shared(&context).await?.options()?;
+    // One for resolutions, one for all else: the next question gets what the panic left.
+    options.postgres.connections_max = 2;
+    let store = Store::open(&options)?;
+    store.migrate().await?;
+    let late = OffsetDateTime::parse("9999-12-31T23:59:59-01:00", &Rfc3339)?;
+    for _ in 0..5 {
+        let store = store.clone();
+        let filter = DeliveryFilter { since: Some(late), ..DeliveryFilter::default() };
+        let asked = tokio::spawn(async move { store.deliveries(&filter, 1).await.map(drop) }).await;
+        ensure!(asked.is_err_and(|error| error.is_panic()), "nothing panicked, so this case shows nothing");
+    }
+    store.add_webhook(new_webhook("a")).await?;
+    ensure!(store.deliveries(&DeliveryFilter::default(), 1).await?.is_empty());
     Ok(())
 }
 

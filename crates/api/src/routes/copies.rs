@@ -41,8 +41,8 @@ struct CopyRequest {
     params(
         ("bellhop-source-authorization" = Option<String>, Header,
             description = "A key of the mode that the original is in; the operator needs none."),
-        ("idempotency-key" = Option<String>, Header, max_length = 255,
-            description = "Any text. The same request with the same key within a day copies nothing, and is answered as the first was.")),
+        ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$",
+            description = "A name for the request, 1 to 255 visible ASCII characters. The same request with the same key within a day copies nothing, and is answered as the first was.")),
     request_body = CopyRequest,
     responses(
         (status = 201, description = "The copy, and its secret", body = CreatedWebhook,

@@ -1,15 +1,19 @@
 //! Publishing over HTTP, for platforms that are not on the broker.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
-use bellhop_model::{EventError, EventId, EventType, Mode, Payload, Role};
+use bellhop_model::{EventError, EventId, EventType, Mode, Payload, Role, parse_moment};
 use bellhop_producer::NewEvent;
-use bellhop_store::{AskedEvent, Publishing};
+use bellhop_store::{AskedEvent, Publishing, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -19,7 +23,14 @@ use crate::body::Json;
 use crate::identity::{Caller, Developer};
 use crate::problem::{FieldProblem, Problem};
 use crate::publishing::{to_the_end, unconfirmed};
+use crate::sameness::content;
 use crate::state::Api;
+
+/// Longest wait for another request that is publishing the same event; most are confirmed within milliseconds.
+const UNDER_WAY_WAIT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether that one is done.
+const UNDER_WAY_INTERVAL: Duration = Duration::from_millis(25);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(publish))
@@ -36,9 +47,14 @@ struct EventRequest {
     id: Option<String>,
     /// What happened.
     #[serde(rename = "type")]
-    #[schema(example = "appointment.scheduled", max_length = 128, pattern = r"^\w+(\.\w+)+$")]
+    #[schema(
+        example = "appointment.scheduled",
+        max_length = 128,
+        pattern = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$"
+    )]
     event_type: String,
     /// The key's mode, if it is said at all.
+    #[schema(example = "test", pattern = "^(live|test)$")]
     mode: Option<String>,
     /// The key's organisation, if it is said at all.
     organisation_id: Option<String>,
@@ -47,7 +63,7 @@ struct EventRequest {
     occurred_at: Option<String>,
     /// The appointment in its fullest form, with patient, task and window whole. It is sent on byte for byte, says itself
     /// whose it is (`organisationId`), and the event may have 64 KiB with it.
-    #[schema(value_type = Object, example = json!({"id": "apt_1", "organisationId": "org_1"}))]
+    #[schema(schema_with = appointment_schema)]
     data: Box<RawValue>,
 }
 
@@ -74,15 +90,16 @@ struct Asked {
 /// organisation that wants the type then gets it. A 503 says whether the broker may have it: send it again with the same
 /// id, and receivers drop a repeat by that id.
 ///
-/// The same id again within a day answers 202 without a second publish. That is best effort: it is forgotten when Redis
-/// is, and then published again.
+/// The same event again within a day answers 202 without a second publish: the same id, and everything that is said with it
+/// the same as a JSON value, whatever its order of members, white space or text of numbers. The same id that says something
+/// else is refused with 409. That is best effort: it is forgotten when Redis is, and then published again.
 ///
 /// In live mode this takes an administrator's key or the operator's credential: a live event is a fact to whoever
 /// receives it.
 #[utoipa::path(post, path = "/v1/events", tag = "events", operation_id = "publishEvent", request_body = EventRequest,
     responses(
         (status = 202, description = "The broker has it", body = AcceptedEvent),
-        (status = 409, description = "An event of this id is being published, or says something else", body = Problem,
+        (status = 409, description = "An event of this id says something else, or has been under way for seconds", body = Problem,
             content_type = "application/problem+json"),
     ))]
 async fn publish(
@@ -110,7 +127,7 @@ async fn publish_once(api: Api, asked: Asked) -> Result<bool, Problem> {
     };
     let known =
         AskedEvent { mode: caller.mode, organisation: &caller.organisation, event: event.id(), content };
-    match api.store.begin_publishing(known).await {
+    match begin(&api, known).await {
         Ok(Publishing::Begun) => {}
         Ok(Publishing::Published) => return Ok(true),
         Ok(Publishing::UnderWay) => return Err(under_way()),
@@ -130,10 +147,22 @@ async fn publish_once(api: Api, asked: Asked) -> Result<bool, Problem> {
     published.map(|()| false).map_err(|error| unconfirmed(&error))
 }
 
+/// Begins to publish, once nobody else is publishing the same event, for as long as it is worth waiting.
+async fn begin(api: &Api, event: AskedEvent<'_>) -> Result<Publishing, StoreError> {
+    let deadline = Instant::now() + UNDER_WAY_WAIT;
+    loop {
+        let begun = api.store.begin_publishing(event).await?;
+        if begun != Publishing::UnderWay || deadline <= Instant::now() {
+            return Ok(begun);
+        }
+        sleep(UNDER_WAY_INTERVAL).await;
+    }
+}
+
 fn under_way() -> Problem {
     let detail = "another request is publishing an event of this id, or was cut off doing so: ask again";
     Problem::conflict("under-way", "The event is being published", detail)
-        .retrying_after(std::time::Duration::from_secs(1))
+        .retrying_after(Duration::from_secs(1))
 }
 
 fn another() -> Problem {
@@ -150,10 +179,9 @@ fn read(caller: Caller, request: EventRequest) -> Result<Asked, Problem> {
         event_type.parse::<EventType>().map_err(|error| wrong("type", format!("is wrong: {error}")));
     let parsed_id = id.as_deref().map(str::parse::<EventId>).transpose();
     let parsed_id = parsed_id.map_err(|error| wrong("id", format!("is wrong: {error}")));
-    let moment = occurred_at.as_deref().map(|text| OffsetDateTime::parse(text, &Rfc3339)).transpose();
-    let moment = moment.map_err(|_| {
-        wrong("occurredAt", "must be an RFC 3339 time such as `2024-02-06T17:20:59Z`".to_owned());
-    });
+    let moment =
+        occurred_at.as_deref().map(|text| parse_moment(text).ok_or(EventError::OccurredAt)).transpose();
+    let moment = moment.map_err(|error| wrong("occurredAt", format!("is wrong: {error}")));
     if mode.is_some_and(|mode| mode != caller.mode.as_str()) {
         wrong("mode", format!("must be `{}`, the key's mode, or be left out", caller.mode));
     }
@@ -171,9 +199,7 @@ fn read(caller: Caller, request: EventRequest) -> Result<Asked, Problem> {
     else {
         return Err(Problem::invalid(errors));
     };
-    let content = id.map(|_| {
-        [event_type.as_str(), occurred_at.as_deref().unwrap_or_default(), data.get()].join("\n").into_bytes()
-    });
+    let content = id.map(|_| content(&event_type, moment, data.get()));
     let parsed_id = parsed_id.unwrap_or_else(|| EventId::from_uuid(Uuid::now_v7().as_bytes()));
     let moment = moment.unwrap_or_else(OffsetDateTime::now_utc);
     let event = NewEvent::with_id(&parsed_id, &event_type, caller.mode, moment, data.get());
@@ -192,4 +218,18 @@ fn unfit(error: &EventError) -> Problem {
         ),
         error => Problem::invalid(vec![FieldProblem::new("data", format!("is wrong: {error}"))]),
     }
+}
+
+fn appointment_schema() -> Object {
+    let meaning = "The appointment in its fullest form, with patient, task and window whole. It is sent on byte for byte, \
+        says itself whose it is (`organisationId`), and the event may have 64 KiB with it.";
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    ObjectBuilder::new()
+        .property("id", text())
+        .property("organisationId", text())
+        .required("organisationId")
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)))
+        .examples([json!({ "id": "apt_1", "organisationId": "org_1" })])
+        .description(Some(meaning))
+        .build()
 }

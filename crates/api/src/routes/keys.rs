@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use bellhop_model::{ApiKeyId, Role};
+use bellhop_model::{ApiKeyId, Role, check_key_name};
 use bellhop_store::{NewKey, StoredKey};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -18,14 +18,11 @@ use crate::path::Id;
 use crate::problem::{FieldProblem, Problem};
 use crate::state::Api;
 
-/// Greatest length of a key's name, in characters.
-const NAME_CHARS_MAX: usize = 100;
-
 /// Longest life that a key can be given, in days.
 const LIFETIME_DAYS_MAX: u32 = 3650;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read_one, revoke))
 }
 
 /// A key as it is listed.
@@ -130,7 +127,11 @@ async fn list(
 ///
 /// Its mode and organisation are those of the key that makes it.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", operation_id = "createKey", request_body = KeyRequest,
-    responses((status = 201, description = "The key, shown this once", body = CreatedKey)))]
+    responses(
+        (status = 201, description = "The key, shown this once", body = CreatedKey,
+            headers(("location" = String, description = "Its path"))),
+        (status = 409, description = "The organisation has as many keys in this mode as it may", body = Problem,
+            content_type = "application/problem+json")))]
 async fn create(
     Administrator(caller): Administrator,
     State(api): State<Api>,
@@ -142,6 +143,20 @@ async fn create(
     let shown = show(registered.stored);
     let location = format!("/v1/keys/{}", shown.id);
     Ok(Answer::created(&location, &CreatedKey { key, shown }))
+}
+
+/// Read a key
+///
+/// What is on record of it; the key itself is nowhere.
+#[utoipa::path(get, path = "/v1/keys/{id}", tag = "keys", operation_id = "readKey",
+    params(("id" = String, Path, description = "The key's id")),
+    responses((status = 200, description = "The key", body = ShownKey)))]
+async fn read_one(
+    Administrator(caller): Administrator,
+    State(api): State<Api>,
+    Id(id): Id<ApiKeyId>,
+) -> Result<Answer, Problem> {
+    Ok(Answer::ok(&show(caller.organisation(&api.store).key(&id).await?)))
 }
 
 /// Revoke a key
@@ -171,12 +186,8 @@ fn read(request: &KeyRequest) -> Result<NewKey, Problem> {
             None
         }
     };
-    let chars = request.name.chars().count();
-    if !(1..=NAME_CHARS_MAX).contains(&chars) || request.name.chars().any(char::is_control) {
-        errors.push(FieldProblem::new(
-            "name",
-            format!("must have 1 to {NAME_CHARS_MAX} characters, none of them a control character"),
-        ));
+    if let Err(error) = check_key_name(&request.name) {
+        errors.push(FieldProblem::new("name", format!("is wrong: {error}")));
     }
     if request.expires_in_days.is_some_and(|days| !(1..=LIFETIME_DAYS_MAX).contains(&days)) {
         errors.push(FieldProblem::new("expiresInDays", format!("must be 1 to {LIFETIME_DAYS_MAX}")));

@@ -47,11 +47,9 @@ struct CreatedSignIn {
 
 /// Make a sign-in to the console
 ///
-/// For the platform's own backend, which knows its users; it opens once, and for a minute unless configured otherwise.
+/// For the platform's own backend, which knows its users and says by `bellhop-organisation` and `bellhop-mode` what they
+/// see; it opens once, and for a minute unless configured otherwise.
 #[utoipa::path(post, path = "/v1/console/sign-ins", tag = "console", operation_id = "createSignIn",
-    params(
-        ("bellhop-organisation" = Option<String>, Header, description = "The user's organisation."),
-        ("bellhop-mode" = Option<String>, Header, description = "The mode that the user sees: `live` or `test`.")),
     request_body = SignInRequest,
     responses((status = 201, description = "The sign-in, shown this once", body = CreatedSignIn)))]
 async fn create(

@@ -86,8 +86,8 @@ async fn list(
 ///
 /// Events from now on are sent to it. Its secret is in the answer; it can be looked at again, which is on record.
 #[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", operation_id = "createWebhook",
-    params(("idempotency-key" = Option<String>, Header, max_length = 255,
-        description = "Any text. The same request with the same key within a day registers nothing, and is answered as the first was.")),
+    params(("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$",
+        description = "A name for the request, 1 to 255 visible ASCII characters. The same request with the same key within a day registers nothing, and is answered as the first was.")),
     request_body = WebhookRequest,
     responses(
         (status = 201, description = "The webhook, and its secret", body = CreatedWebhook,
@@ -152,7 +152,8 @@ async fn update(
 
 /// Delete a webhook
 ///
-/// It and its secret are gone for good. What is queued for it ends as cancelled.
+/// It and its secret are gone for good; only what was answered to its creation under an `Idempotency-Key` stays, sealed,
+/// until that key's day is over. What is queued for it ends as cancelled.
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "webhooks", operation_id = "deleteWebhook",
     params(("id" = String, Path, description = "The webhook's id"),
         ("if-match" = Option<String>, Header, description = "The `ETag` of what you read; refused with 412 when it changed since.")),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bellhop_model::{ApiKeyId, Mode, OrganisationId, Role};
+use bellhop_model::{ApiKeyId, KeyNameError, Mode, OrganisationId, Role, check_key_name};
 use bellhop_store::{NewKey, RegisteredKey, Store, StoredKey};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::command::author::at_the_shell;
 use crate::command::output::{Output, OutputArguments};
+use crate::command::sealing::ensure_keys_fit;
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
@@ -46,8 +47,8 @@ pub(crate) struct CreateArguments {
     /// administrator (webhooks, keys, audit) or developer (webhooks).
     #[arg(long, default_value = "administrator")]
     role: Role,
-    /// What a person calls it.
-    #[arg(long, default_value = "made at the shell")]
+    /// What a person calls it: 1 to 100 characters, none of them a control character.
+    #[arg(long, default_value = "made at the shell", value_parser = read_name)]
     name: String,
     /// How many days it opens; for ever without it.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
@@ -101,6 +102,7 @@ async fn create(store: &Store, arguments: CreateArguments) -> Result<(), Failure
     let lifetime = expires_in.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
     let author = at_the_shell();
     let organisation = store.organisation(whose.mode, &whose.organisation, &author);
+    ensure_keys_fit(store).await?;
     let made = organisation.create_key(&NewKey { role, name, lifetime }).await;
     let RegisteredKey { stored, key } = made.map_err(anyhow::Error::new).context("failed to make the key")?;
     match output.output {
@@ -143,6 +145,10 @@ async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn read_name(text: &str) -> Result<String, KeyNameError> {
+    check_key_name(text).map(|()| text.to_owned())
 }
 
 fn print(key: &StoredKey, output: &OutputArguments) {

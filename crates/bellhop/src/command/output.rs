@@ -1,6 +1,6 @@
 //! What commands that print have in common: text for people or JSON for scripts, moments, and who asks.
 
-use bellhop_model::Actor;
+use bellhop_model::{Actor, parse_moment};
 use clap::{Args, ValueEnum};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -42,8 +42,7 @@ pub(crate) fn moment_of(micros: i64) -> OffsetDateTime {
 
 /// Reads a moment from an argument.
 pub(crate) fn read_time(text: &str) -> Result<OffsetDateTime, String> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "expected a time such as `2026-11-23T08:00:00Z`".to_owned())
+    parse_moment(text).ok_or_else(|| "expected a time such as `2026-11-23T08:00:00Z`".to_owned())
 }
 
 /// What strangers wrote, so that a terminal shows it and obeys none of it.

@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 
 use crate::command::author::at_the_shell;
 use crate::command::output::{Output, OutputArguments, moment};
+use crate::command::sealing::ensure_keys_fit;
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
 /// What can be done to webhooks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhookCommand {
-    /// Register a webhook and print its secret, once.
+    /// Register a webhook and print its secret.
     Add(AddArguments),
     /// List webhooks.
     List(ListArguments),
@@ -162,6 +163,7 @@ async fn add(store: &Store, config: &Config, arguments: AddArguments) -> Result<
     let new = NewWebhook { mode, organisation, url, event_types, payload: level, description };
     let author = at_the_shell();
     let organisation = store.organisation(new.mode, &new.organisation, &author);
+    ensure_keys_fit(store).await?;
     let written = organisation.create_webhook(&new).await;
     let written = written.map_err(anyhow::Error::new).context("failed to register the webhook")?;
     warn_unless_cached(written.cache);
@@ -170,7 +172,9 @@ async fn add(store: &Store, config: &Config, arguments: AddArguments) -> Result<
         Output::Text => {
             print(&webhook, output);
             println!("secret        {}", secret.expose());
-            println!("Note the secret now: it is not shown again. Receivers verify signatures with it.");
+            println!(
+                "Receivers verify signatures with the secret. Only the API tells it again, and puts that on record."
+            );
         }
         Output::Json => {
             let mut object = describe(&webhook);

@@ -92,7 +92,7 @@ fn read_rates(api: &mut Section<'_>, defaults: &ApiOptions) -> (Rate, Rate) {
         [
             Key {
                 name: "key_requests_per_second",
-                meaning: "Most requests a second, in the long run, of one key.",
+                meaning: "Most requests a second, in the long run, of one key to one process: several that share the work grant several times as many.",
             },
             Key { name: "key_requests_burst", meaning: "Most requests at once, after a pause, of one key." },
         ],
@@ -103,7 +103,7 @@ fn read_rates(api: &mut Section<'_>, defaults: &ApiOptions) -> (Rate, Rate) {
         [
             Key {
                 name: "address_requests_per_second",
-                meaning: "Most requests a second, in the long run, of one address, with whatever key or none. Behind a proxy that is not among trusted_proxies, all callers have one address.",
+                meaning: "Most requests a second, in the long run, of one address (of IPv6, one network of 64 bits) to one process, with whatever key or none. Behind a proxy that is not among trusted_proxies, all callers have one address.",
             },
             Key {
                 name: "address_requests_burst",

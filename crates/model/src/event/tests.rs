@@ -67,6 +67,8 @@ fn malformed_bodies_are_refused_with_the_place() {
         (body()[..100].to_owned(), "it ends too early"),
         ("nonsense".to_owned(), "not well-formed JSON"),
         (body().replace("1970-01-01", "1970-99-01"), "`occurredAt`"),
+        (body().replace("1970-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"), "`occurredAt`"),
+        (body().replace("1970-01-01T00:00:00Z", "0000-01-01T00:00:00+01:00"), "`occurredAt`"),
         (body().replace("appointment.scheduled", "appointment"), "event type"),
         (body().replace(r#""mode":"live""#, r#""mode":"Live""#), "is not a mode"),
         (body().replace(r#""evt_1""#, r#""evt.1""#), "event id"),

@@ -29,7 +29,7 @@ const PROOF_BYTES: usize = 16;
 pub enum Authentication {
     /// It is this holder's.
     Known(KeyHolder),
-    /// There is no such key.
+    /// There is no such key, or none that could be judged and opened anything if it could.
     Unknown,
     /// It was right, and has run out.
     Expired,
@@ -127,10 +127,9 @@ pub(crate) async fn verify_one_key_per_sealing_key(
 /// * returns what became of the key, and whether its use is to be noted.
 fn judge(row: &Row, sealing: &SealingKeys, key: &ApiKey) -> Result<(Authentication, bool), Fault> {
     let sealing_key: &str = row.try_get("sealing_key")?;
-    let hashing = sealing.hashing_key(sealing_key)?;
-    if proof(&hashing, key.id()) != row.try_get::<_, &[u8]>("proof")? {
-        return Err(StoreError::SealingKeyWrong { key_id: sealing_key.to_owned() }.into());
-    }
+    let Some(hashing) = hashing_key(row, sealing, key)? else {
+        return Ok((Authentication::Unknown, false));
+    };
     // In constant time.
     if hmac::verify(&hashing, &hashed_bytes(key), row.try_get("hash")?).is_err() {
         return Ok((Authentication::Unknown, false));
@@ -150,6 +149,23 @@ fn judge(row: &Row, sealing: &SealingKeys, key: &ApiKey) -> Result<(Authenticati
     };
     let is_note_due = row.try_get("is_use_news")? || sealing_key != sealing.current_id();
     Ok((Authentication::Known(holder), is_note_due))
+}
+
+/// The key under which a row was hashed.
+///
+/// * returns none when it is gone and nothing hangs on it: a key that opens nothing any more is hashed anew by no use, so a
+///   rotation leaves it under the old one, and start-up does not insist on that.
+fn hashing_key(row: &Row, sealing: &SealingKeys, key: &ApiKey) -> Result<Option<hmac::Key>, Fault> {
+    let sealing_key: &str = row.try_get("sealing_key")?;
+    let shown: &[u8] = row.try_get("proof")?;
+    let right = |hashing: &hmac::Key| proof(hashing, key.id()) == shown;
+    let error = match sealing.hashing_key(sealing_key) {
+        Ok(hashing) if right(&hashing) => return Ok(Some(hashing)),
+        Ok(_) => StoreError::SealingKeyWrong { key_id: sealing_key.to_owned() },
+        Err(error) => error,
+    };
+    let opens_nothing = row.try_get("is_revoked")? || row.try_get("is_expired")?;
+    if opens_nothing { Ok(None) } else { Err(error.into()) }
 }
 
 fn hashed_bytes(key: &ApiKey) -> Vec<u8> {

@@ -108,6 +108,21 @@ impl Organisation<'_> {
         self.store.inner.postgres.run(revoke).await
     }
 
+    /// What is on record of a key.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`], otherwise PostgreSQL's.
+    pub async fn key(&self, id: &ApiKeyId) -> Result<StoredKey, StoreError> {
+        let select =
+            format!("SELECT {KEY_COLUMNS} FROM api_keys WHERE id = $1 AND mode = $2 AND organisation = $3");
+        let (mode, organisation) = (self.scope.mode.as_str(), self.scope.organisation.as_str());
+        let read = async |client: &mut Object| {
+            let row = client.query_opt(&select, &[&id.as_str(), &mode, &organisation]).await?;
+            stored(&row.ok_or_else(|| StoreError::UnknownKey(id.clone()))?)
+        };
+        self.store.inner.postgres.run(read).await
+    }
+
     /// Lists keys in the order in which they were made, at most [`LIST_PAGE_MAX`].
     ///
     /// * `after`: the last of the page before.

@@ -1,12 +1,12 @@
 //! Creating at most once for an idempotency key: the first answer is kept for a day and given again.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Object, Transaction};
 
 use super::Organisation;
 use crate::limits::{IDEMPOTENT_ANSWERS_KEPT, SWEEP_ROWS_MAX};
 use crate::postgres::Fault;
 use crate::seal::Place;
-use crate::{Registered, StoreError};
+use crate::{Registered, Store, StoreError};
 
 /// How a creation is told from another, and what is answered to it.
 pub struct Idempotency<'a> {
@@ -25,6 +25,25 @@ pub enum Creation {
     Made(Box<Registered>),
     /// It was made before; this was answered then.
     Repeated(Vec<u8>),
+}
+
+impl Store {
+    /// Removes what was kept for long enough.
+    ///
+    /// * returns how many answers went.
+    ///
+    /// # Errors
+    /// PostgreSQL's. What went stays gone; the next round does the rest.
+    pub async fn sweep_idempotent_answers(&self) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let swept = self.inner.postgres.run(async |client: &mut Object| sweep(&*client).await).await?;
+            removed += swept;
+            if swept < SWEEP_ROWS_MAX.unsigned_abs() {
+                return Ok(removed);
+            }
+        }
+    }
 }
 
 impl Organisation<'_> {
@@ -57,11 +76,7 @@ impl Organisation<'_> {
         registered: &Registered,
     ) -> Result<(), Fault> {
         let Some(Idempotency { key, request, render }) = idempotency else { return Ok(()) };
-        let sweep = "DELETE FROM idempotent_answers WHERE (mode, organisation, key) IN (
-            SELECT mode, organisation, key FROM idempotent_answers
-            WHERE created_at <= now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
-        let kept = IDEMPOTENT_ANSWERS_KEPT.as_secs_f64();
-        transaction.execute(sweep, &[&kept, &SWEEP_ROWS_MAX]).await?;
+        sweep(transaction).await?;
         // Over one that ran out and was not swept yet; any other was found before.
         let insert = "INSERT INTO idempotent_answers (mode, organisation, key, request, sealed)
             VALUES ($1, $2, $3, $4, $5)
@@ -73,4 +88,13 @@ impl Organisation<'_> {
         transaction.execute(insert, &[&mode, &organisation, key, &&request[..], &sealed]).await?;
         Ok(())
     }
+}
+
+/// Removes some of what was kept for long enough, and waits for nobody who does the same.
+async fn sweep(client: &impl GenericClient) -> Result<u64, Fault> {
+    let sweep = "DELETE FROM idempotent_answers WHERE (mode, organisation, key) IN (
+        SELECT mode, organisation, key FROM idempotent_answers
+        WHERE created_at <= now() - make_interval(secs => $1) ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    let kept = IDEMPOTENT_ANSWERS_KEPT.as_secs_f64();
+    Ok(client.execute(sweep, &[&kept, &SWEEP_ROWS_MAX]).await?)
 }

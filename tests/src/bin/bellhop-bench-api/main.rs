@@ -1,7 +1,7 @@
 //! How many requests the API answers on one core, how long they take, and what publishing over HTTP costs beside
 //! publishing on the broker.
 //!
-//! The API runs pinned to one core, this program on the others; the servers are wherever the kernel puts them. Callers
+//! The API runs pinned to one core; this program and the servers are wherever the kernel puts them, also on that one. Callers
 //! keep a connection each and ask again as soon as they are answered, so that figures are of a full API, not an idle one.
 
 mod load;

@@ -56,6 +56,17 @@ pub async fn who_did_what_is_on_record_with_the_change(context: Context) -> Resu
     });
     ensure!(told[1]["details"] == expected, "{}", told[1]);
 
+    let made = api.post(key, "/v1/keys", &json!({ "role": "developer", "name": "CI" })).expect(201).await?;
+    for _ in 0..2 {
+        api.call(Method::DELETE, made.header("location")).by(key).expect(200).await?;
+    }
+    let entries = api.get(key, &format!("/v1/audit?target={}", made.text_of("id")?)).expect(200).await?;
+    let told = entries.body["data"].as_array().context("entries")?;
+    let words: Vec<&str> = told.iter().filter_map(|entry| entry["action"].as_str()).collect();
+    ensure!(words == ["key.revoked", "key.created"], "{}", entries.text);
+    ensure!(told[1]["details"] == json!({ "role": "developer", "name": "CI" }), "{}", told[1]);
+    ensure!(told.iter().all(|entry| entry["actor"]["name"] == who.id().as_str()), "{}", entries.text);
+
     // Where the entry cannot be written, nothing is changed.
     let (client, connection) = tokio_postgres::connect(&ground.site.place.postgres_url(), NoTls).await?;
     tokio::spawn(connection);

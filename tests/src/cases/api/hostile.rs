@@ -77,6 +77,19 @@ pub async fn hostile_requests_are_refused_and_told_why(context: Context) -> Resu
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     let answer = exchange(address(&ground)?, &[head, chunk.repeat(3)].concat()).await?;
     ensure!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // A head that cannot be read never gets as far as to be a request.
+    let field = format!("x-long: {}\r\n", "n".repeat(1024));
+    for (head, status) in [
+        ("nonsense\r\n\r\n".to_owned(), 400),
+        ("GET /v1/webhooks HTTP/7.0\r\nhost: a\r\n\r\n".to_owned(), 400),
+        (format!("GET /v1/webhooks HTTP/1.1\r\nhost: a\r\n{}\r\n", "a: b\r\n".repeat(64)), 431),
+        (format!("GET /v1/webhooks HTTP/1.1\r\nhost: a\r\n{}\r\n", field.repeat(17)), 431),
+        (format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "n".repeat(17 * 1024)), 431),
+    ] {
+        let answer = exchange(address(&ground)?, &head).await?;
+        let is_bare = answer.contains("content-length: 0") && answer.contains("connection: close");
+        ensure!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && is_bare, "{status}: {answer}");
+    }
     ensure!(ground.store.webhooks(&bellhop_store::WebhookFilter::default()).await?.is_empty());
     Ok(())
 }
@@ -135,7 +148,8 @@ pub async fn a_caller_who_is_slow_costs_the_others_nothing(context: Context) -> 
     let slow = tokio::spawn(exchange_owned(address(&ground)?, request));
     ground.create("https://example.org/a").await?;
     let answer = within("an answer to the slow one", slow).await???;
-    ensure!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("took too long"), "{answer}");
+    ensure!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("took too long"), "{answer}");
+    ensure!(answer.contains("application/problem+json") && answer.contains("connection: close"), "{answer}");
     ground
         .api
         .post(&ground.key, "/v1/webhooks", &webhook("https://example.org/b"))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
 use super::ground::{Ground, OPERATOR, limited_key};
-use crate::appointment::ORGANISATION;
+use crate::appointment::{ORGANISATION, SCHEDULED};
 use crate::context::Context;
 
 /// Over HTTP and at the shell alike: a key is shown once, opens until it is revoked, and its last use is told.
@@ -36,6 +36,7 @@ pub async fn a_key_lives_from_its_making_to_its_revocation(context: Context) -> 
     ensure!(find(&id).await?["lastUsedAt"] == used, "a use is written at most once a minute");
 
     let path = format!("/v1/keys/{id}");
+    ensure!(ground.api.get(&ground.key, &path).expect(200).await?.body == find(&id).await?);
     let revoked = ground.api.call(Method::DELETE, &path).by(&ground.key).expect(200).await?;
     ensure!(revoked.body["status"] == "revoked", "{}", revoked.text);
     let again = ground.api.call(Method::DELETE, &path).by(&ground.key).expect(200).await?;
@@ -52,6 +53,8 @@ pub async fn a_key_lives_from_its_making_to_its_revocation(context: Context) -> 
     program.run(&[&["key", "revoke", id][..], &whose].concat()).await?.succeeded()?;
     let listed = program.run(&[&["key", "list"][..], &whose].concat()).await?.succeeded()?.stdout;
     ensure!(listed.contains("\"revoked\"") && listed.contains(id), "{listed}");
+    let nameless = program.run(&[&["key", "create", "--name", "a\u{7}"][..], &whose].concat()).await?;
+    nameless.ended_with(2)?.complains_of(&["100 characters"])?;
     for wish in [
         json!({ "role": "nurse", "name": "x" }),
         json!({ "role": "developer", "name": "" }),
@@ -66,6 +69,10 @@ pub async fn a_key_lives_from_its_making_to_its_revocation(context: Context) -> 
 pub async fn keys_survive_a_rotation_of_the_sealing_key(context: Context) -> Result<()> {
     let ground = Ground::prepare(&context).await?;
     let unused = ground.key(Mode::Test, ORGANISATION, Role::Developer).await?;
+    let limited = (Role::Developer, Some(Duration::from_millis(1)));
+    let (expired, _) = limited_key(&ground.store, Mode::Test, ORGANISATION, limited).await?;
+    let (revoked, id) = limited_key(&ground.store, Mode::Test, ORGANISATION, (Role::Developer, None)).await?;
+    ground.organisation()?.revoke_key(&id).await?;
     let old = ground.site.place.addresses().sealing_key.clone();
     let new = "k2:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let program = ground.site.operator.program();
@@ -80,10 +87,16 @@ pub async fn keys_survive_a_rotation_of_the_sealing_key(context: Context) -> Res
     for key in [&ground.key, &unused] {
         only_new.get(key, "/v1/webhooks").expect(200).await?;
     }
+    // Nobody hashed these anew, and start-up did not insist on the old sealing key for their sake.
+    for key in [&expired, &revoked] {
+        both.get(key, "/v1/webhooks").expect(401).await?;
+        only_new.get(key, "/v1/webhooks").expect(401).await?;
+    }
     Ok(())
 }
 
-/// With another sealing key no API key could be judged and no signature made: better not to start.
+/// With another sealing key no API key could be judged and no signature made: better not to start, and not to write
+/// anything that opens nowhere else.
 pub async fn a_lost_or_wrong_sealing_key_is_told_at_the_start(context: Context) -> Result<()> {
     let ground = Ground::prepare(&context).await?;
     let given = ground.site.place.addresses().sealing_key.clone();
@@ -91,10 +104,22 @@ pub async fn a_lost_or_wrong_sealing_key_is_told_at_the_start(context: Context) 
     let wrong = format!("{id}:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     let lost = "other:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let program = ground.site.operator.program();
+    ground.create("https://example.org/a").await?;
+    let whose = ["--mode", "test", "--organisation", ORGANISATION];
+    let add =
+        [&["webhook", "add", "--url", "https://example.org/b", "--event", SCHEDULED][..], &whose].concat();
+    let commands: [&[&str]; 5] =
+        [&["api"], &["worker"], &["recorder"], &add, &[&["key", "create"][..], &whose].concat()];
     for (key, complaint) in [(&*wrong, "does not open"), (lost, "not configured")] {
-        let finished = program.clone().with("BELLHOP_SEALING_KEY", key).run(&["api"]).await?;
-        finished.ended_with(1)?.complains_of(&[complaint, id])?;
+        let program = program.clone().with("BELLHOP_SEALING_KEY", key);
+        for command in commands {
+            let finished = program.run(command).await?;
+            let told = finished.ended_with(1).and_then(|finished| finished.complains_of(&[complaint, id]));
+            told.with_context(|| command.join(" "))?;
+        }
     }
+    ensure!(ground.organisation()?.keys(None, 10).await?.len() == 1, "a key was made");
+    ensure!(ground.store.webhooks(&bellhop_store::WebhookFilter::default()).await?.len() == 1);
     Ok(())
 }
 

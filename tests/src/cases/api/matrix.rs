@@ -91,6 +91,7 @@ const TRIALS: &[Trial] = &[
         |_| json!({ "role": "developer", "name": "x" }),
         (201, [201, 201]),
     ),
+    trial("get", "/v1/keys/{id}", Needs::Administrator, nothing, (200, [404, 404])),
     trial("delete", "/v1/keys/{id}", Needs::Administrator, nothing, (200, [404, 404])),
     trial("get", "/v1/audit", Needs::Administrator, nothing, (200, [200, 200])),
     trial(
@@ -174,6 +175,8 @@ async fn try_one(
     let webhook =
         ground.organisation()?.webhook(&fixture.webhook).await.context("the webhook is still there")?;
     ensure!(webhook.version == 1, "it was changed: {webhook:?}");
+    let key = ground.organisation()?.key(&fixture.key.1).await?;
+    ensure!(key.revoked_at.is_none() && !key.is_expired, "the key was revoked: {key:?}");
     // A caller may be told what it said itself.
     for (what, text) in [("key", &fixture.key.0), ("URL", &webhook.url.expose().to_owned())] {
         ensure!(!answer.text.contains(text.as_str()), "the {what} is told: {}", answer.text);

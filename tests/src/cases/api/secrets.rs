@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::ground::Ground;
 use crate::context::Context;
+use crate::patience::PATIENCE;
 use crate::receiver::{Answer, Request};
 
 /// Both signatures while the overlap lasts, in a worker that holds the webhook in memory all the time; then the new one
@@ -91,6 +92,10 @@ pub async fn a_secret_is_shown_to_who_asks_and_that_is_on_record(context: Contex
         ground.api.post(&ground.key, &format!("{path}/secret/rotate"), &json!({})).expect(200).await?;
     let third = third.text_of("secret")?;
     let shown = reveal().await?;
+    let until = shown["previous"][0]["until"].as_str().context("a moment")?;
+    let overlap = OffsetDateTime::parse(until, &Rfc3339)? - OffsetDateTime::now_utc();
+    let day = time::Duration::DAY;
+    ensure!(day - PATIENCE < overlap && overlap <= day + time::Duration::SECOND, "without a wish: {overlap}");
     ensure!(shown["secret"] == *third && shown["previous"][0]["secret"] == *second, "{shown}");
     ensure!(shown["previous"][1]["secret"] == *secret, "{shown}");
     ensure!(rotate(1).expect(409).await?.body["type"] == "urn:bellhop:problem:limit");

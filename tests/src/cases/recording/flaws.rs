@@ -86,7 +86,8 @@ pub async fn what_a_later_version_wrote_waits_for_a_newer_recorder(context: Cont
     Ok(())
 }
 
-/// A worker's clock that is years ahead must not make partitions until then.
+/// A worker's clock that is years ahead must not make partitions until then. Nor may an event hold up its neighbours that
+/// happened at a moment which no calendar holds in UTC: PostgreSQL's client panics over it.
 pub async fn a_record_from_the_future_is_parked(context: Context) -> Result<()> {
     let site = context.site().await?;
     let (amqp, tables) = (site.amqp().await?, Tables::open(&site).await?);
@@ -98,8 +99,14 @@ pub async fn a_record_from_the_future_is_parked(context: Context) -> Result<()> 
     let mut records = Records::default();
     records.push_attempt(&told("evt-1")?.attempt(now, "5xx"));
     records.push_attempt(&told("evt-2")?.attempt(now + Duration::days(400), "5xx"));
+    let last = told("evt-late")?;
+    let text = String::from_utf8(last.body.clone())?;
+    let late = text.replace("2024-02-06T17:20:59Z", "9999-12-31T23:59:59-01:00");
+    ensure!(late != text, "nothing was spoilt: {text}");
+    records.push_event(&last.event, late.as_bytes(), now);
     published(&site, &records).await?;
-    ensure_parked(&amqp, &records.clone().into_message(), &["record 2: ", "clock"]).await?;
+    let reasons = ["record 2: ", "clock", "record 3: ", "`occurredAt`"];
+    ensure_parked(&amqp, &records.clone().into_message(), &reasons).await?;
     ensure!(tables.events_in("attempts").await? == ["evt-1"]);
     ensure!(tables.partitions().await? == partitions, "a partition was made");
     Ok(())

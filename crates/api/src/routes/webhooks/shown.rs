@@ -36,7 +36,8 @@ pub(in crate::routes) struct ShownWebhook {
     payload: String,
     /// Whether deliveries are made.
     status: ShownStatus,
-    /// Why not: `requested`, or `gone` when its endpoint answered 410; null while enabled. More reasons may come.
+    /// Why not: `requested`; `gone` when its endpoint answered 410; `failing` when every delivery was exhausted for days. Null
+    /// while enabled. More reasons may come.
     disabled_reason: Option<String>,
     /// When each secret that a rotation keeps alive stops to sign; empty unless a rotation is under way.
     #[schema(schema_with = moments_schema)]
