@@ -1,5 +1,7 @@
 //! The guard against resolvers that lie, stall and fail, on loopback listeners.
 
+mod dns;
+
 use std::future;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +40,7 @@ fn addresses(texts: &[&str]) -> Scripted {
     Scripted::Addresses(texts.iter().map(|text| text.parse().expect(text)).collect())
 }
 
-fn guard(resolver: Scripted, allowed: &[&str]) -> Guard {
+fn guard(resolver: impl Resolve + 'static, allowed: &[&str]) -> Guard {
     Guard {
         resolver: Arc::new(resolver),
         allowed: AllowList::parse(allowed.iter().copied()).expect("networks"),
