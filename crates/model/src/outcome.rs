@@ -28,7 +28,7 @@ pub enum Failure {
     TimedOut,
     /// The name could not be resolved.
     Dns,
-    /// The host is, or resolves to, an address that must not be called.
+    /// The host is, or resolves to, an address that must not be called, or the port is one.
     ForbiddenAddress,
     /// No TCP connection.
     Connect,
