@@ -104,6 +104,7 @@ cases! {
     cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,
+    cancelling::an_endpoint_that_is_gone_cancels_what_waits_for_it,
     api::changes::every_change_reaches_every_worker_within_5_s,
     api::secrets::requests_are_signed_with_both_secrets_until_the_overlap_ends,
     api::secrets::a_secret_is_shown_to_who_asks_and_that_is_on_record,
