@@ -105,6 +105,7 @@ cases! {
     cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,
+    cancelling::an_endpoint_that_is_gone_cancels_what_waits_for_it,
     api::changes::every_change_reaches_every_worker_within_5_s,
     api::description::no_request_gets_an_answer_that_the_description_does_not_tell,
     api::description::the_description_passes_a_linter,

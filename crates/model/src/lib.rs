@@ -37,6 +37,9 @@ pub use payload_level::{PayloadLevel, PayloadLevelError};
 mod endpoint_url;
 pub use endpoint_url::{EndpointUrl, EndpointUrlError};
 
+mod port;
+pub use port::{UncallablePort, check_port};
+
 mod secret;
 pub use secret::{Secret, SecretError, SigningSecret};
 

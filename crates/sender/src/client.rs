@@ -81,7 +81,8 @@ impl Sender {
     /// configuration.
     pub fn new(options: SenderOptions) -> Result<Self, SenderError> {
         options.check()?;
-        let resolver = Arc::new(SystemResolver::from_system().map_err(SenderError::Resolver)?);
+        let resolver =
+            Arc::new(SystemResolver::from_system(options.step_timeout).map_err(SenderError::Resolver)?);
         let tls = Arc::new(client_config(&options.extra_roots).map_err(SenderError::Roots)?);
         let connector = || {
             Connector::new(Guard {

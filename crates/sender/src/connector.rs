@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bellhop_model::Failure;
+use bellhop_model::{Failure, UncallablePort, check_port};
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use hyper_util::rt::TokioIo;
@@ -54,6 +54,8 @@ pub(crate) enum ConnectError {
     Resolve(#[from] ResolveError),
     #[error("the host is refused")]
     Forbidden(#[from] ForbiddenAddress),
+    #[error("the port is refused")]
+    Port(#[from] UncallablePort),
     #[error("no address can be connected to")]
     Dial(#[source] io::Error),
     #[error("the host cannot be named in TLS")]
@@ -67,7 +69,7 @@ impl ConnectError {
     pub(crate) const fn failure(&self) -> Failure {
         match self {
             Self::NoHost | Self::Resolve(_) => Failure::Dns,
-            Self::Forbidden(_) => Failure::ForbiddenAddress,
+            Self::Forbidden(_) | Self::Port(_) => Failure::ForbiddenAddress,
             Self::Dial(_) => Failure::Connect,
             Self::ServerName(_) | Self::Handshake(_) => Failure::Tls,
         }
@@ -104,6 +106,7 @@ impl Guard {
         let host = uri.host().ok_or(ConnectError::NoHost)?;
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        check_port(port)?;
         let addresses = self.vet(host).await?;
         let wire = self.dial(&addresses, port).await?;
         let stream = if is_https { self.encrypt(wire, host).await? } else { Stream::plain(wire) };

@@ -126,7 +126,14 @@ pub async fn a_wrong_url_registers_nothing(context: Context) -> Result<()> {
 pub async fn a_forbidden_address_is_refused_when_it_is_registered(context: Context) -> Result<()> {
     let site = context.site().await?;
     let strict = site.operator.program().clone().without("BELLHOP_SENDER_ALLOW_CIDRS");
-    for url in ["http://127.0.0.1/", "http://2130706433/", "http://[::1]/", "http://169.254.169.254/latest"] {
+    for (url, remedy) in [
+        ("http://127.0.0.1/", "allow_cidrs"),
+        ("http://2130706433/", "allow_cidrs"),
+        ("http://[::1]/", "allow_cidrs"),
+        ("http://169.254.169.254/latest", "allow_cidrs"),
+        ("https://example.org:25/", "port 25 belongs to another protocol"),
+        ("https://example.org:6667/", "let the server listen on another one"),
+    ] {
         let add = [
             "webhook",
             "add",
@@ -139,7 +146,7 @@ pub async fn a_forbidden_address_is_refused_when_it_is_registered(context: Conte
             "--url",
             url,
         ];
-        strict.run(&add).await?.ended_with(2)?.complains_of(&["allow_cidrs"])?;
+        strict.run(&add).await?.ended_with(2)?.complains_of(&[remedy])?;
     }
     let listed = strict.run(&["webhook", "list", "--output", "json"]).await?.succeeded()?.stdout;
     ensure!(!listed.contains("wh_"), "a webhook was kept: {listed}");

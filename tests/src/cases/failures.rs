@@ -96,17 +96,22 @@ pub async fn a_forbidden_address_is_never_connected_to(context: Context) -> Resu
     Ok(())
 }
 
-/// Whoever runs a worker with an allow-list is told which networks it opens; without one nothing is said.
+/// Whoever runs a worker or an API with an allow-list is told which networks it opens; without one nothing is said.
 pub async fn networks_that_strangers_may_reach_are_told_loudly(context: Context) -> Result<()> {
     const WARNING: &str = "lets webhooks reach networks that are otherwise forbidden";
     let site = context.site().await?;
     let lenient = site.worker().await?;
     let line = lenient.logs().await_line(WARNING).await?;
     ensure!(line.contains("WARN") && line.contains("127.0.0.0/8"), "{line}");
+    let line = site.api().await?.process.logs().await_line(WARNING).await?;
+    ensure!(line.contains("WARN") && line.contains("127.0.0.0/8"), "{line}");
     let strict = site.operator.program().clone().without("BELLHOP_SENDER_ALLOW_CIDRS");
-    let strict = site.launch_worker_as(&strict).await?;
-    strict.await_ready().await?;
-    ensure!(!strict.logs().lines().iter().any(|line| line.contains(WARNING)), "{}", strict.logs().tail());
+    let worker = site.launch_worker_as(&strict).await?;
+    worker.await_ready().await?;
+    let api = site.api_as(&strict).await?.process;
+    for quiet in [&worker, &api] {
+        ensure!(!quiet.logs().lines().iter().any(|line| line.contains(WARNING)), "{}", quiet.logs().tail());
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bellhop_api::{ApiServer, Surroundings};
 use bellhop_producer::{Producer, ProducerOptions};
 
-use crate::command::service::Service;
+use crate::command::service::{Service, warn_of_allowed};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
@@ -15,6 +15,7 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(file, Needs::Everything)?;
     let service = Service::prepare(&config, "api").await?;
     let store = service.open_store(&config).await?;
+    warn_of_allowed(&config.sender.allowed);
     let patience = ProducerOptions { publish_timeout: config.api.publish_timeout };
     let producer = Arc::new(Producer::open(config.broker(), patience));
     let (health, metrics) = (service.health.clone(), service.metrics.clone());

@@ -7,6 +7,7 @@ use bellhop_runtime::logs;
 use bellhop_runtime::metrics::{Build, Metrics};
 use bellhop_runtime::probes::ProbeServer;
 use bellhop_runtime::shutdown::{Drain, Shutdown};
+use bellhop_sender::address::AllowList;
 use bellhop_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -109,5 +110,15 @@ impl Serving {
         self.probes_ended.cancel();
         self.probing.close();
         self.probing.wait().await;
+    }
+}
+
+/// Says loudly what is meant for trials only, in every process that calls webhooks or takes their URLs.
+pub(super) fn warn_of_allowed(allowed: &AllowList) {
+    if !allowed.is_empty() {
+        tracing::warn!(
+            networks = %allowed,
+            "`[sender] allow_cidrs` lets webhooks reach networks that are otherwise forbidden: whoever may register a webhook can reach what lies there"
+        );
     }
 }

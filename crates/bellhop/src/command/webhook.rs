@@ -143,6 +143,7 @@ async fn add(store: &Store, config: &Config, arguments: AddArguments) -> Result<
     let AddArguments { mode, organisation, url, events, expand, payload, description, output } = arguments;
     let refused = |problem: String| Failure::Request(problem);
     let url = EndpointUrl::parse(&url, mode).map_err(|error| refused(format!("--url: {error}")))?;
+    url.check_port().map_err(|error| refused(format!("--url: {error}")))?;
     refuse_forbidden_literal(&url, config)?;
     check_description(&description).map_err(|error| refused(format!("--description: {error}")))?;
     let mut expansion = Expansion::default();

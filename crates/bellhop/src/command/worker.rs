@@ -5,10 +5,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use bellhop_broker::names;
 use bellhop_sender::Sender;
-use bellhop_sender::address::AllowList;
 use bellhop_worker::{Surroundings, Worker};
 
-use crate::command::service::Service;
+use crate::command::service::{Service, warn_of_allowed};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
 
@@ -34,14 +33,4 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
     worker.close().await;
     serving.close().await;
     Ok(())
-}
-
-/// Says loudly what is meant for trials only.
-fn warn_of_allowed(allowed: &AllowList) {
-    if !allowed.is_empty() {
-        tracing::warn!(
-            networks = %allowed,
-            "`[sender] allow_cidrs` lets webhooks reach networks that are otherwise forbidden: whoever may register a webhook can reach what lies there"
-        );
-    }
 }

@@ -1,5 +1,7 @@
 //! The guard against resolvers that lie, stall and fail, on loopback listeners.
 
+mod dns;
+
 use std::future;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +40,7 @@ fn addresses(texts: &[&str]) -> Scripted {
     Scripted::Addresses(texts.iter().map(|text| text.parse().expect(text)).collect())
 }
 
-fn guard(resolver: Scripted, allowed: &[&str]) -> Guard {
+fn guard(resolver: impl Resolve + 'static, allowed: &[&str]) -> Guard {
     Guard {
         resolver: Arc::new(resolver),
         allowed: AllowList::parse(allowed.iter().copied()).expect("networks"),
@@ -87,10 +89,20 @@ async fn literals_are_judged_without_the_resolver() {
 }
 
 #[tokio::test]
+async fn ports_of_other_protocols_are_refused_before_anybody_is_asked() {
+    let lenient = || guard(Scripted::Failing, &["127.0.0.0/8"]);
+    for url in
+        ["http://example.org:25/", "https://example.org:22/", "http://127.0.0.1:6667/", "http://127.0.0.1:0/"]
+    {
+        assert_eq!(connect(&lenient(), url).await, Err(Failure::ForbiddenAddress), "{url}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_does_not_tell_whether_anybody_is_there() {
     // Open, closed, or a name of ours that exists or does not: the same words, and nobody is dialled.
     let (listener, open) = listen().await;
-    let closed = "http://example.org:1".to_owned();
+    let closed = "http://example.org:2".to_owned();
     let refused = guard(addresses(&["127.0.0.1"]), &[]);
     for url in [&open, &closed] {
         assert_eq!(connect(&refused, url).await, Err(Failure::ForbiddenAddress), "{url}");

@@ -177,7 +177,7 @@ impl Scene {
     }
 
     async fn registered(&self, past: &Past) -> Result<Webhook> {
-        self.site.operator.add_webhook(&format!("http://127.0.0.1:9/{}", past.name)).await
+        self.site.operator.add_webhook(&format!("http://127.0.0.1:2/{}", past.name)).await
     }
 
     /// All that is on record of a webhook, oldest first.

@@ -77,10 +77,11 @@ impl<'a> Edge<'a> {
         Self { rule: &api.options.endpoint_rule }
     }
 
-    /// Judges a URL: its form, and a literal address as it is judged when it is called.
+    /// Judges a URL: its form, and its port and a literal address as they are judged when it is called.
     pub(in crate::routes) fn url(&self, text: &str, mode: Mode) -> Result<EndpointUrl, FieldProblem> {
         let wrong = |error: String| FieldProblem::new("url", format!("is wrong: {error}"));
         let url = EndpointUrl::parse(text, mode).map_err(|error| wrong(error.to_string()))?;
+        url.check_port().map_err(|error| wrong(error.to_string()))?;
         let host = url.host().to_string();
         let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
         match literal.map(|address| (self.rule)(address)) {
@@ -256,7 +257,10 @@ mod tests {
         for forbidden in ["https://127.0.0.1/", "https://2130706433/", "https://0x7f.1/", "https://[::1]/"] {
             assert!(!url(forbidden, Mode::Live), "{forbidden}");
         }
-        assert!(url("https://192.0.2.1/", Mode::Live));
+        assert!(url("https://192.0.2.1/", Mode::Live) && url("https://192.0.2.1:8443/", Mode::Live));
+        for odd in ["https://example.org:25/", "https://example.org:22/", "https://192.0.2.1:6667/"] {
+            assert!(!url(odd, Mode::Live), "{odd}");
+        }
     }
 
     #[test]

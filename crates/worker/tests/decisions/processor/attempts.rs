@@ -8,6 +8,7 @@ use bellhop_worker::{LaneKind, Settlement};
 use super::bench::{Bench, header};
 use crate::world::endpoints::Reply;
 use crate::world::outages::ALWAYS;
+use crate::world::records;
 
 const FAILED: Reply = Reply::Status(500);
 
@@ -138,6 +139,35 @@ fn a_410_cancels_the_delivery_even_if_the_webhook_cannot_be_disabled() {
     assert_eq!(bench.finish(hand), Settlement::Acknowledge);
     assert!(bench.with(|state| state.store.webhooks[webhook].is_in_force()));
     assert_eq!(bench.end().reason, EndReason::EndpointGone);
+}
+
+#[test]
+fn a_410_cancels_all_that_is_queued_for_the_webhook_wherever_it_lies() {
+    // Two wait on a rung and two in the slow lane when the first of these is answered 410.
+    let mut bench = Bench::new();
+    let webhook = bench.webhook([FAILED, FAILED, Reply::Status(410)]);
+    bench.with(|state| state.endpoints.set_answer_time(webhook, Duration::from_secs(2)));
+    let mut published = Vec::new();
+    for _ in 0..4 {
+        published.push(bench.event().body);
+        assert_eq!(bench.deliver(), Settlement::Acknowledge);
+    }
+    bench.process(LaneKind::Slow);
+    let queues = ["bellhop.live.slow", "bellhop.live.wait.30s"];
+    assert_eq!(bench.filled(), [queues[0], queues[0], queues[1], queues[1]]);
+
+    bench.process(LaneKind::Slow);
+    bench.process(LaneKind::Slow);
+    bench.deliver_due();
+    bench.process(LaneKind::Due);
+
+    assert_eq!(bench.calls().len(), 3, "nothing is sent after the 410");
+    let ends: Vec<_> = bench.logged(records::end).into_iter().map(|end| (end.reason, end.event)).collect();
+    let (gone, inactive) = (EndReason::EndpointGone, EndReason::WebhookInactive);
+    let expected = [(gone, 2), (inactive, 3), (inactive, 0), (inactive, 1)];
+    assert_eq!(ends, expected.map(|(reason, number)| (reason, published[number].to_vec())));
+    assert!(bench.filled().iter().all(|queue| queue == "bellhop.log"), "{:?}", bench.filled());
+    assert_eq!(bench.counted_as("bellhop_deliveries_total", "cancelled"), 4.0);
 }
 
 #[test]
