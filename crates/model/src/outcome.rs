@@ -20,7 +20,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
 }
 
-/// Why there was no answer. What a tenant sees of it never tells what lies inside our network.
+/// Why there was no answer. An organisation is told [`Failure::tenant_label`], never this: it would tell what lies inside
+/// our network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {
     /// The deadline over everything passed.
@@ -39,6 +40,12 @@ pub enum Failure {
     Protocol,
 }
 
+/// What an organisation is told in place of [`HIDDEN`].
+const UNREACHABLE_HOST: &str = "unreachable_host";
+
+/// Failures that, told apart, say whether a name exists inside.
+const HIDDEN: [Failure; 2] = [Failure::Dns, Failure::ForbiddenAddress];
+
 impl Failure {
     /// The word used in metrics, tables and records.
     #[must_use]
@@ -51,6 +58,15 @@ impl Failure {
             Self::Tls => "tls",
             Self::Interrupted => "interrupted",
             Self::Protocol => "protocol",
+        }
+    }
+
+    /// The word that the organisation is told, see [`Outcome::tenant_label`].
+    #[must_use]
+    pub const fn tenant_label(self) -> &'static str {
+        match self {
+            Self::Dns | Self::ForbiddenAddress => UNREACHABLE_HOST,
+            Self::TimedOut | Self::Connect | Self::Tls | Self::Interrupted | Self::Protocol => self.as_str(),
         }
     }
 }
@@ -91,12 +107,82 @@ impl Outcome {
         }
     }
 
+    /// The label that the organisation is told.
+    ///
+    /// It differs from [`Outcome::label`] in one word: `unreachable_host` stands for `dns` and for `forbidden_address`.
+    /// Of a name that our own name servers alone know, the two would say whether it exists inside. The other failures tell
+    /// of hosts only that may be called: nobody else is connected to. Whoever shows this to an organisation keeps to
+    /// itself what would tell the two apart all the same: how long such an attempt took, and any detail of its error.
+    #[must_use]
+    pub const fn tenant_label(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => self.label(),
+            Self::Failed(failure) => failure.tenant_label(),
+        }
+    }
+
+    /// The label that the organisation is told, for an outcome on record.
+    ///
+    /// * `label`: what [`Outcome::label`] said, or a word of another version of this program.
+    /// * returns as [`Outcome::tenant_label`]; a word that is not known is not repeated, because it may say what a known
+    ///   one hides: it becomes `other`.
+    #[must_use]
+    pub fn tenant_label_of(label: &str) -> &'static str {
+        if HIDDEN.iter().any(|hidden| hidden.as_str() == label) {
+            return UNREACHABLE_HOST;
+        }
+        Self::LABELS.into_iter().find(|known| *known == label).unwrap_or("other")
+    }
+
     /// The status, when there was an answer.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         match self {
             Self::Answered(Answer { status, .. }) => Some(*status),
             Self::Failed(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAILURES: [Failure; 7] = [
+        Failure::TimedOut,
+        Failure::Dns,
+        Failure::ForbiddenAddress,
+        Failure::Connect,
+        Failure::Tls,
+        Failure::Interrupted,
+        Failure::Protocol,
+    ];
+
+    fn outcomes() -> impl Iterator<Item = Outcome> {
+        let answered = [200, 302, 410, 503, 600].map(|status| Answer { status, retry_after: None });
+        answered.into_iter().map(Outcome::Answered).chain(FAILURES.map(Outcome::Failed))
+    }
+
+    #[test]
+    fn every_outcome_has_a_label_of_the_list() {
+        let labels: Vec<_> = outcomes().map(|outcome| outcome.label()).collect();
+        assert_eq!(labels, Outcome::LABELS);
+    }
+
+    #[test]
+    fn an_organisation_is_not_told_whether_a_name_exists_inside() {
+        for outcome in outcomes() {
+            let told = outcome.tenant_label();
+            let is_hidden = matches!(outcome, Outcome::Failed(Failure::Dns | Failure::ForbiddenAddress));
+            assert_eq!(told, if is_hidden { "unreachable_host" } else { outcome.label() });
+            assert_eq!(Outcome::tenant_label_of(outcome.label()), told, "on record as in memory");
+        }
+    }
+
+    #[test]
+    fn a_word_on_record_that_is_not_known_is_not_repeated() {
+        for label in ["", "dns_internal", "DNS", "unreachable_host"] {
+            assert_eq!(Outcome::tenant_label_of(label), "other", "{label}");
         }
     }
 }

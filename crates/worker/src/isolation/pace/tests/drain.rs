@@ -125,8 +125,7 @@ fn a_burst_drains_at_nearly_the_pace_of_its_endpoint() {
 #[test]
 fn a_worker_that_is_held_up_by_the_burst_itself_does_not_stretch_it() {
     let intake = INTAKE * u32::try_from(DELIVERIES).expect("a small number");
-    let drain =
-        Drain::play(|number, at| if at < intake && number % 50 != 0 { 4 * STEADY } else { STEADY });
+    let drain = Drain::play(|number, at| if at < intake && number % 50 != 0 { 4 * STEADY } else { STEADY });
     assert!(drain.share_of_ideal(STEADY) < 1.25, "{}", drain.share_of_ideal(STEADY));
     assert!(drain.waits_per_delivery() < 2.5, "{}", drain.waits_per_delivery());
 }
