@@ -19,10 +19,18 @@ use crate::problem::{FieldProblem, PROBLEM_JSON, Problem};
 use crate::routes;
 
 /// What the groups of routes are about.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 8] = [
     ("webhooks", "What the organisation registered: URL, events, secret; and test events for one."),
     ("event types", "What can happen, and what an event carries."),
-    ("events", "Publishing, for platforms that are not on the broker."),
+    (
+        "events",
+        "What happened, as the log tells it; and publishing, for platforms that are not on the broker.",
+    ),
+    (
+        "deliveries",
+        "What became of each event at each webhook, request by request; and delivering one again.",
+    ),
+    ("recoveries", "Delivering many of a webhook again, at a pace."),
     ("keys", "Keys by which the organisation calls this API; for administrators."),
     ("audit", "Who did what to webhooks, keys and secrets; for administrators."),
     ("console", "Sign-ins to the console, which the platform's own backend asks for."),

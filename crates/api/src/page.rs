@@ -7,10 +7,18 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::problem::Problem;
 use crate::state::Api;
+
+/// Longest word that a list can be narrowed by.
+const WORD_CHARS_MAX: usize = 128;
+
+/// What is told of what is no moment.
+pub(crate) const TIME_EXPECTED: &str = "must be an RFC 3339 time such as `2026-11-23T08:00:00Z`, not before 1970; a `+` in a query is written `%2B`";
 
 /// How many things a page has unless asked otherwise, and at most.
 pub(crate) const PAGE_DEFAULT: usize = 50;
@@ -47,6 +55,37 @@ pub(crate) fn limit_schema() -> Object {
         .maximum(Some(PAGE_MAX))
         .default(Some(PAGE_DEFAULT.into()))
         .build()
+}
+
+/// Reads a word that a list is narrowed by. PostgreSQL knows no zero byte in a text.
+pub(crate) fn word(name: &str, given: Option<String>) -> Result<Option<String>, Problem> {
+    let is_wrong = |word: &String| WORD_CHARS_MAX < word.chars().count() || word.contains('\0');
+    if given.as_ref().is_some_and(is_wrong) {
+        let message = format!("must have at most {WORD_CHARS_MAX} characters, none of them a zero byte");
+        return Err(Problem::malformed(name, message));
+    }
+    Ok(given)
+}
+
+/// Reads a parameter that has a type of its own.
+pub(crate) fn parsed<T>(name: &str, given: Option<&str>) -> Result<Option<T>, Problem>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let read = given.map(str::parse).transpose();
+    read.map_err(|error| Problem::malformed(name, format!("is wrong: {error}")))
+}
+
+/// Reads a moment that a list is narrowed by.
+pub(crate) fn time(name: &str, given: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
+    let read = |text| read_time(text).ok_or_else(|| Problem::malformed(name, TIME_EXPECTED));
+    given.map(read).transpose()
+}
+
+/// Reads a moment: RFC 3339, in UTC between 1970 and 9999, which every table and every answer can hold.
+pub(crate) fn read_time(text: &str) -> Option<OffsetDateTime> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
+    (1970..=9999).contains(&moment.year()).then_some(moment)
 }
 
 /// Reads the place that the page before told.
@@ -100,6 +139,22 @@ mod tests {
             }
         }
         assert_eq!(seen, all);
+    }
+
+    #[test]
+    fn a_moment_is_one_that_tables_and_answers_can_hold() {
+        for text in ["1970-01-01T00:00:00Z", "2026-11-23T08:00:00.123456+01:00", "9999-12-31T23:59:59Z"] {
+            assert!(read_time(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-23",
+            "1969-12-31T23:59:59Z",
+            "9999-12-31T23:59:59-01:00",
+            "1970-01-01T00:00:00+01:00",
+        ] {
+            assert!(read_time(text).is_none(), "{text}");
+        }
     }
 
     #[test]

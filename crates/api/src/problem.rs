@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bellhop_store::StoreError;
+use bellhop_store::{Refusal, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -169,11 +169,35 @@ impl FieldProblem {
     }
 }
 
+impl Problem {
+    /// What is not owed again, and why; each kind is one that programs may tell apart.
+    fn refused(refusal: &Refusal) -> Self {
+        let (kind, title) = match refusal {
+            Refusal::UnderWay { .. } | Refusal::AlreadyOwed { .. } => ("under-way", "It is under way"),
+            Refusal::PayloadGone(_) | Refusal::Expunged { .. } => ("payload-gone", "The payload is gone"),
+            Refusal::WebhookRemoved(_) => ("removed", "The webhook is removed"),
+            Refusal::WebhookDisabled { .. } => ("disabled", "The webhook is disabled"),
+            Refusal::RecoveryUnderWay { .. } => ("recovery-under-way", "A recovery is under way"),
+            Refusal::TooManyToCount { .. } => ("too-many", "There are too many to count"),
+            Refusal::NothingToRecover(_) => ("nothing", "There is nothing to recover"),
+            Refusal::NotEnded(_) => ("not-ended", "It has not ended"),
+            Refusal::RecoveryEnded { .. } => ("ended", "The recovery has ended"),
+        };
+        Self::conflict(kind, title, refusal.to_string())
+    }
+}
+
 impl From<StoreError> for Problem {
     /// What the organisation can mend is told; what only the operator can is logged and hidden.
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::UnknownWebhook(_) | StoreError::UnknownKey(_) => Self::not_found(error.to_string()),
+            StoreError::UnknownWebhook(_)
+            | StoreError::UnknownKey(_)
+            | StoreError::UnknownDelivery(_)
+            | StoreError::UnknownRequest { .. }
+            | StoreError::UnknownRecovery(_)
+            | StoreError::UnknownEvent { .. } => Self::not_found(error.to_string()),
+            StoreError::Refused(refusal) => Self::refused(&refusal),
             StoreError::Duplicate { .. } => {
                 Self::conflict("duplicate", "This URL is registered already", error.to_string())
             }

@@ -4,9 +4,14 @@
 
 mod audit;
 mod copies;
+mod deliveries;
+mod event_log;
 mod event_types;
 mod events;
 mod keys;
+mod rates;
+mod recoveries;
+mod reveal;
 mod secrets;
 mod sign_ins;
 mod test_events;
@@ -37,6 +42,11 @@ pub(crate) fn described() -> OpenApiRouter<Api> {
         .merge(test_events::routes())
         .merge(event_types::routes())
         .merge(events::routes())
+        .merge(event_log::routes())
+        .merge(deliveries::routes())
+        .merge(reveal::routes())
+        .merge(rates::routes())
+        .merge(recoveries::routes())
         .merge(keys::routes())
         .merge(audit::routes())
         .merge(sign_ins::routes())

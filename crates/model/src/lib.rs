@@ -78,6 +78,9 @@ pub use record::{
     Records, Sent, Timing, decode_batch, decode_each, micros_of,
 };
 
+mod sent;
+pub use sent::{CONTENT_TYPE, SentHeader, SentRequest, webhook_headers};
+
 mod delivery_state;
 pub use delivery_state::{DeliveryState, DeliveryStateName, DeliveryStateNameError, Standing};
 

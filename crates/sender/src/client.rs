@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use time::OffsetDateTime;
@@ -67,7 +66,6 @@ struct Shared {
     // Two pools, so that neither mode waits for, or rides on, a connection of the other.
     live: Pool,
     test: Pool,
-    user_agent: HeaderValue,
     request_timeout: Duration,
 }
 
@@ -106,12 +104,7 @@ impl Sender {
                 .retry_canceled_requests(true)
                 .build(connector())
         };
-        Ok(Self(Arc::new(Shared {
-            live: pool(),
-            test: pool(),
-            user_agent: options.user_agent,
-            request_timeout: options.request_timeout,
-        })))
+        Ok(Self(Arc::new(Shared { live: pool(), test: pool(), request_timeout: options.request_timeout })))
     }
 
     /// Makes one attempt, which ends by the deadline whatever the endpoint does.
@@ -186,9 +179,8 @@ impl Shared {
 
     async fn begin(&self, pool: &Pool, request: &Request<'_>) -> Result<Response<Incoming>, Unanswered> {
         // What no request can name, no name server can find.
-        let assembled = request
-            .assemble(&self.user_agent)
-            .map_err(|_| Unanswered { failure: Failure::Dns, is_unwritten: false })?;
+        let assembled =
+            request.assemble().map_err(|_| Unanswered { failure: Failure::Dns, is_unwritten: false })?;
         pool.request(assembled).await.map_err(|error| {
             tracing::debug!(error = &error as &dyn Error, "an attempt had no answer");
             Unanswered { failure: failure_of(&error), is_unwritten: is_unwritten(&error) }

@@ -4,7 +4,6 @@
 
 use bellhop_model::{Answer, Failure};
 use hyper::client::conn::http1;
-use hyper::header::HeaderValue;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -31,7 +30,7 @@ async fn attempt<C>(connection: C, request: &Request<'_>, progress: &mut Progres
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let assembled = request.assemble(&HeaderValue::from_static("Bellhop")).map_err(|_| Failure::Dns)?;
+    let assembled = request.assemble().map_err(|_| Failure::Dns)?;
     let (mut sending, connection) = http1::Builder::new()
         .max_buf_size(ANSWER_BUFFER_BYTES_MAX)
         .title_case_headers(true)

@@ -10,7 +10,7 @@ pub mod address;
 
 mod request;
 pub use hyper::header::{HeaderName, HeaderValue};
-pub use request::{PlainHttp, Request};
+pub use request::{PlainHttp, Request, USER_AGENT};
 
 mod client;
 pub use client::{Exchange, Sender};

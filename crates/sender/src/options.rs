@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use hickory_resolver::net::NetError;
-use hyper::header::HeaderValue;
 use rustls::pki_types::CertificateDer;
 
 use crate::address::AllowList;
@@ -32,8 +31,6 @@ pub struct SenderOptions {
     /// Too few, and requests open connections that could have been kept; too many, and a fleet that calls many hosts runs
     /// out of open files.
     pub kept_connections_max: usize,
-    /// The `user-agent` header. Default `Bellhop/<version>`.
-    pub user_agent: HeaderValue,
     /// Certificate authorities accepted besides the public ones, see [`read_certificates`](crate::read_certificates).
     /// Default none.
     pub extra_roots: Vec<CertificateDer<'static>>,
@@ -67,7 +64,6 @@ impl Default for SenderOptions {
             idle_timeout: Duration::from_secs(4),
             idle_connections_per_host_max: 16,
             kept_connections_max: 1024,
-            user_agent: HeaderValue::from_static(concat!("Bellhop/", env!("CARGO_PKG_VERSION"))),
             extra_roots: Vec::new(),
         }
     }

@@ -5,9 +5,12 @@ use std::fmt;
 use bellhop_model::{EndpointUrl, Mode};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT};
+use hyper::header::{self, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 use hyper::http::uri::InvalidUri;
 use hyper::{Method, Uri};
+
+/// The header `user-agent` of every request: `Bellhop/<version>`.
+pub const USER_AGENT: &str = concat!("Bellhop/", env!("CARGO_PKG_VERSION"));
 
 /// Headers that every request has besides the caller's.
 const OWN_HEADERS: usize = 3;
@@ -65,17 +68,14 @@ impl<'a> Request<'a> {
     }
 
     /// Turns the description into a request with every header.
-    pub(crate) fn assemble(
-        &self,
-        user_agent: &HeaderValue,
-    ) -> Result<hyper::Request<Full<Bytes>>, NotAddressable> {
+    pub(crate) fn assemble(&self) -> Result<hyper::Request<Full<Bytes>>, NotAddressable> {
         let uri = Uri::try_from(self.url.expose())?;
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let mut headers = HeaderMap::with_capacity(OWN_HEADERS + self.headers.len());
         // RFC 9110 §7.2 asks for `Host` first, and some hand-written servers look nowhere else.
         headers.insert(HOST, HeaderValue::from_str(authority)?);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, user_agent.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(bellhop_model::CONTENT_TYPE));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.extend(self.headers.iter().cloned());
         let mut request = hyper::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = Method::POST;
@@ -113,7 +113,6 @@ mod tests {
 
     #[test]
     fn the_host_comes_first_and_names_an_unusual_port() {
-        let agent = HeaderValue::from_static("Bellhop/test");
         let headers = vec![(HeaderName::from_static("webhook-id"), HeaderValue::from_static("evt_1"))];
         for (text, host) in [
             ("https://example.org/", "example.org"),
@@ -124,7 +123,7 @@ mod tests {
         ] {
             let url = url(text);
             let request = Request::new(&url, Mode::Test, headers.clone(), Bytes::new()).expect(text);
-            let request = request.assemble(&agent).expect(text);
+            let request = request.assemble().expect(text);
             let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
             assert_eq!(names, ["host", "content-type", "user-agent", "webhook-id"]);
             assert_eq!(request.headers()[HOST], host);
@@ -138,7 +137,7 @@ mod tests {
         {
             let url = url(&text);
             let request = Request::new(&url, Mode::Live, Vec::new(), Bytes::new()).expect("https");
-            assert!(request.assemble(&HeaderValue::from_static("x")).is_ok(), "{text}");
+            assert!(request.assemble().is_ok(), "{text}");
         }
     }
 

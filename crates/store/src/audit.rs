@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use bellhop_model::ApiKeyId;
+use bellhop_model::limits::ACTOR_CHARS_MAX;
 use deadpool_postgres::{GenericClient, Object};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -94,6 +95,14 @@ actions! {
     TestEventSent = "test_event.sent",
     /// Somebody looked at a payload.
     PayloadViewed = "payload.viewed",
+    /// A delivery is made again.
+    DeliveryRedelivered = "delivery.redelivered",
+    /// Deliveries of a webhook are made again, one after the other.
+    RecoveryBegun = "recovery.begun",
+    /// No more of them are.
+    RecoveryCancelled = "recovery.cancelled",
+    /// An event's payload and the answers to it are gone for good.
+    EventExpunged = "event.expunged",
     /// A key was made.
     KeyCreated = "key.created",
     /// A key opens nothing any more.
@@ -172,6 +181,13 @@ impl Actor {
             Self::User(name) | Self::CommandLine(name) => name,
             Self::System => "bellhop",
         }
+    }
+
+    /// The name under which the log keeps who asked for something.
+    pub(crate) fn asker(&self) -> bellhop_model::Actor {
+        let shown = |letter: &char| !letter.is_control();
+        let name: String = self.name().chars().filter(shown).take(ACTOR_CHARS_MAX).collect();
+        name.parse().unwrap_or_else(|_| self.kind().parse().expect("the word for a kind names somebody"))
     }
 }
 
@@ -302,6 +318,21 @@ mod tests {
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         for text in ["", "7", "' OR 1=1", "zz000000000000000000000000000007"] {
             assert_eq!(text.parse::<AuditCursor>(), Err(AuditCursorError), "{text}");
+        }
+    }
+
+    #[test]
+    fn whoever_asks_has_a_name_in_the_log() {
+        let long = "a".repeat(ACTOR_CHARS_MAX + 1);
+        let named = [
+            (Actor::User(" Zoë\u{1b}[2J ".to_owned()), "Zoë[2J"),
+            (Actor::User("\n".to_owned()), "user"),
+            (Actor::CommandLine(long.clone()), &long[1..]),
+            (Actor::Operator, "operator"),
+            (Actor::System, "bellhop"),
+        ];
+        for (actor, name) in named {
+            assert_eq!(actor.asker().as_str(), name, "{actor:?}");
         }
     }
 

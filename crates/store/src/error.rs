@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellhop_model::{
     ApiKeyId, DeliveryId, EndpointUrlError, EventId, Mode, OrganisationId, PayloadLevelError, RecoveryId,
-    WebhookId,
+    RequestId, WebhookId,
 };
 use time::Date;
 use tokio_postgres::error::SqlState;
@@ -122,6 +122,14 @@ pub enum StoreError {
         "no delivery `{0}` is on record: it is too old, was never owed, or the recorder has not written it yet"
     )]
     UnknownDelivery(DeliveryId),
+    /// The delivery has no request of this id on record.
+    #[error("no request `{request}` of the delivery `{delivery}` is on record")]
+    UnknownRequest {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The request.
+        request: RequestId,
+    },
     /// The organisation already registered this URL in this mode.
     #[error("this URL is already registered, as `{existing}`")]
     Duplicate {

@@ -9,9 +9,10 @@
 mod limits;
 pub use limits::{
     AUDIT_PAGE_MAX, DELIVERIES_PAGE_MAX, DELIVERY_ATTEMPTS_MAX, DELIVERY_SERIES_MAX,
-    EVENT_TYPES_PER_WEBHOOK_MAX, IDEMPOTENT_ANSWERS_KEPT, KEYS_PER_ORGANISATION_MAX, LIST_PAGE_MAX,
-    PUBLISHED_KEPT, PUBLISHING_MAX, RECOVERIES_PAGE_MAX, RECOVERY_PACE_DEFAULT, RECOVERY_PACE_MAX,
-    SERIES_PAGE_MAX, WEBHOOKS_PER_ORGANISATION_MAX,
+    EVENT_TYPES_PER_WEBHOOK_MAX, EVENTS_PAGE_MAX, IDEMPOTENT_ANSWERS_KEPT, KEYS_PER_ORGANISATION_MAX,
+    LIST_PAGE_MAX, PUBLISHED_KEPT, PUBLISHING_MAX, RATE_POINTS_MAX, RECOVERIES_PAGE_MAX,
+    RECOVERY_COUNT_PATIENCE, RECOVERY_PACE_DEFAULT, RECOVERY_PACE_MAX, SERIES_PAGE_MAX,
+    WEBHOOKS_PER_ORGANISATION_MAX,
 };
 
 mod options;
@@ -33,7 +34,7 @@ mod webhooks;
 pub use webhooks::{CacheReach, NewWebhook, Registered, WebhookFilter, Written};
 
 mod organisation;
-pub use organisation::{Creation, Idempotency, Organisation, WebhookChange};
+pub use organisation::{Creation, Idempotency, Organisation, RevealedRequest, WebhookChange};
 
 mod access;
 pub use access::{
@@ -51,8 +52,10 @@ mod watch;
 
 mod log;
 pub use log::{
-    DeliveryCursor, DeliveryCursorError, DeliveryFilter, Expunged, FailingWebhook, LogEntry, LogRetention,
-    LogUpkeep, LogWritten, LoggedAttempt, LoggedDelivery, ModeRetention, UnusableRecord,
+    DeliveryCursor, DeliveryCursorError, DeliveryFilter, EventCursor, EventCursorError, EventFilter,
+    Expunged, FailingWebhook, LogEntry, LogRetention, LogUpkeep, LogWritten, LoggedAttempt, LoggedDelivery,
+    LoggedEvent, ModeRetention, RATE_SLOT, RatePoint, RateSpan, StatusFilter, StatusFilterError,
+    UnusableRecord,
 };
 
 mod owing;

@@ -12,6 +12,12 @@ pub const EVENT_TYPES_PER_WEBHOOK_MAX: usize = 64;
 /// Most webhooks that one call lists.
 pub const LIST_PAGE_MAX: usize = 500;
 
+/// Most events that one call lists.
+pub const EVENTS_PAGE_MAX: usize = 500;
+
+/// Most points of a series of rates that one call tells.
+pub const RATE_POINTS_MAX: usize = 1_000;
+
 /// Most secrets that one webhook signs with at once: the current one and those that rotations keep alive.
 pub(crate) const SECRETS_PER_WEBHOOK_MAX: usize = 3;
 
@@ -63,8 +69,11 @@ pub const SERIES_PAGE_MAX: usize = 100;
 /// recovery with every page; longer than publishing a page may take.
 pub(crate) const LEASE: Duration = Duration::from_secs(45);
 
-/// How long counting what a recovery would owe again may take.
-pub(crate) const RECOVERY_COUNT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long counting what a recovery would owe again may take for somebody who has the time; who asks over HTTP has less.
+pub const RECOVERY_COUNT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the rest of beginning a recovery may take beside the counting.
+pub(crate) const RECOVERY_BEGIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often the truth is asked for recent changes. Two rounds fit into the promised 5 s.
 pub(crate) const TRUTH_INTERVAL: Duration = Duration::from_secs(2);

@@ -20,8 +20,17 @@ pub use upkeep::LogUpkeep;
 
 pub(crate) mod row;
 
+mod filter;
+pub use filter::{DeliveryCursor, DeliveryCursorError, DeliveryFilter, StatusFilter, StatusFilterError};
+
 mod delivery;
-pub use delivery::{DeliveryCursor, DeliveryCursorError, DeliveryFilter, LoggedAttempt, LoggedDelivery};
+pub use delivery::{LoggedAttempt, LoggedDelivery};
+
+mod event;
+pub use event::{EventCursor, EventCursorError, EventFilter, LoggedEvent};
+
+mod rates;
+pub use rates::{RATE_SLOT, RatePoint, RateSpan};
 
 mod expunge;
 pub use expunge::Expunged;

@@ -6,6 +6,9 @@ mod copy;
 mod create;
 mod idempotency;
 pub use idempotency::{Creation, Idempotency};
+mod log;
+mod reveal;
+pub use reveal::RevealedRequest;
 mod secrets;
 
 use std::fmt;

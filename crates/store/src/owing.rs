@@ -16,5 +16,7 @@ pub use recovery::{
     NewRecovery, Recovery, RecoveryCount, RecoveryFailure, RecoveryFilter, RecoveryState, RecoveryStateError,
 };
 
+mod begin;
+
 mod page;
 pub use page::{LeaseHolder, RecoveryPage};

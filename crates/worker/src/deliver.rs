@@ -137,7 +137,7 @@ impl<P: Ports> Processor<P> {
         let millis = u64::try_from(started_at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
         let request = RequestId::new(millis, &self.ports.random());
         let signed = Signed::new(event, subscription, started_at.unix_timestamp());
-        let sent = signed.sent();
+        let sent = signed.sent(subscription);
         let exchange = match signed.request(event, subscription, attempt) {
             Ok(request) => self.ports.send(request).await,
             Err(error) => {

@@ -1,17 +1,9 @@
-//! The request to an endpoint: body, signature, headers.
+//! The request to an endpoint: rendered and signed once, and what of it is noted.
 
-use bellhop_model::{Attempt, Event, Mode, PayloadLevel, Sent, Signature};
-use bellhop_sender::{HeaderName, HeaderValue, PlainHttp, Request};
+use bellhop_model::{Attempt, Event, PayloadLevel, Sent, Signature, webhook_headers};
+use bellhop_sender::{HeaderName, HeaderValue, PlainHttp, Request, USER_AGENT};
 use bellhop_store::ActiveSubscription;
 use bytes::Bytes;
-
-const ID: HeaderName = HeaderName::from_static("webhook-id");
-const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-const EVENT: HeaderName = HeaderName::from_static("webhook-event");
-const ATTEMPT: HeaderName = HeaderName::from_static("webhook-attempt");
-const TEST_EVENT: HeaderName = HeaderName::from_static("webhook-test-event");
-const MODE: HeaderName = HeaderName::from_static("webhook-mode");
 
 /// A rendered body with its signature.
 pub(crate) struct Signed {
@@ -32,10 +24,15 @@ impl Signed {
         Self { body, signature, timestamp, payload }
     }
 
-    /// What the log has to know of it.
-    pub(crate) fn sent(&self) -> Sent<'static> {
-        let signature = self.signature.as_str().to_owned().into();
-        Sent { payload: self.payload, timestamp: self.timestamp, signature }
+    /// What the log has to know of it to show it.
+    pub(crate) fn sent(&self, subscription: &ActiveSubscription) -> Sent<'static> {
+        Sent {
+            payload: self.payload,
+            timestamp: self.timestamp,
+            signature: self.signature.as_str().to_owned().into(),
+            user_agent: Some(USER_AGENT.into()),
+            origin: Some(subscription.subscription.url.origin().to_owned().into()),
+        }
     }
 
     /// The request of one attempt.
@@ -48,23 +45,11 @@ impl Signed {
         subscription: &'a ActiveSubscription,
         attempt: Attempt,
     ) -> Result<Request<'a>, PlainHttp> {
-        let mut headers = vec![
-            (ID, value(event.id.as_str())),
-            (TIMESTAMP, HeaderValue::from(self.timestamp)),
-            (SIGNATURE, value(self.signature.as_str())),
-            (EVENT, value(event.event_type.as_str())),
-            (ATTEMPT, HeaderValue::from(u16::from(attempt.number()))),
-            (MODE, mode(event.mode)),
-        ];
-        if event.is_test {
-            headers.push((TEST_EVENT, HeaderValue::from_static("true")));
-        }
+        let headers = webhook_headers(event, attempt, self.timestamp, self.signature.as_str());
+        let headers =
+            headers.into_iter().map(|(name, text)| (HeaderName::from_static(name), value(&text))).collect();
         Request::new(&subscription.subscription.url, event.mode, headers, Bytes::from(self.body))
     }
-}
-
-fn mode(mode: Mode) -> HeaderValue {
-    HeaderValue::from_static(mode.as_str())
 }
 
 fn value(text: &str) -> HeaderValue {

@@ -15,9 +15,6 @@ use crate::page::{self, Query};
 use crate::problem::Problem;
 use crate::state::Api;
 
-/// Longest word that a list can be narrowed by.
-const WORD_CHARS_MAX: usize = 128;
-
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list))
 }
@@ -94,24 +91,14 @@ async fn list(
     let limit = page::limit(query.limit.as_deref())?;
     let before: Option<AuditCursor> = page::cursor(query.cursor.as_deref())?;
     let filter = AuditFilter {
-        target: word("target", query.target)?,
-        action: word("action", query.action)?,
+        target: page::word("target", query.target)?,
+        action: page::word("action", query.action)?,
         before,
         limit: limit + 1,
     };
     let entries = caller.organisation(&api.store).audit(&filter).await?;
     let (entries, next) = page::cut(entries, limit, |entry| AuditCursor(entry.id).to_string());
     Ok(Answer::ok(&AuditPage { data: entries.into_iter().map(show).collect(), next }))
-}
-
-/// PostgreSQL knows no zero byte in a text.
-fn word(name: &str, given: Option<String>) -> Result<Option<String>, Problem> {
-    let is_wrong = |word: &String| WORD_CHARS_MAX < word.chars().count() || word.contains('\0');
-    if given.as_ref().is_some_and(is_wrong) {
-        let message = format!("must have at most {WORD_CHARS_MAX} characters, none of them a zero byte");
-        return Err(Problem::malformed(name, message));
-    }
-    Ok(given)
 }
 
 fn show(entry: AuditEntry) -> ShownEntry {

@@ -7,7 +7,9 @@ use std::path::Path;
 use bellhop_model::{
     DeliveryId, DeliveryState, DeliveryStateName, EventId, EventType, Mode, OrganisationId, WebhookId,
 };
-use bellhop_store::{DELIVERIES_PAGE_MAX, DeliveryCursor, DeliveryFilter, LoggedDelivery, Store};
+use bellhop_store::{
+    DELIVERIES_PAGE_MAX, DeliveryCursor, DeliveryFilter, LoggedDelivery, StatusFilter, Store,
+};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -49,6 +51,12 @@ pub(crate) struct ListArguments {
     /// Only of this event.
     #[arg(long, value_name = "ID")]
     event: Option<EventId>,
+    /// Only of events of this appointment (apt_…); takes --mode and --organisation.
+    #[arg(long, value_name = "ID", requires_all = ["mode", "organisation"])]
+    appointment: Option<String>,
+    /// Only those whose last request was answered with this status, such as 503 or 5xx.
+    #[arg(long)]
+    status: Option<StatusFilter>,
     /// Only those that began then or later, such as 2026-11-23T08:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     since: Option<OffsetDateTime>,
@@ -70,7 +78,7 @@ pub(crate) struct ListArguments {
 pub(crate) struct ShowArguments {
     /// Its id (dlv_…).
     id: DeliveryId,
-    /// Show the event and what the endpoint answered, too: health data.
+    /// Show the event, what was sent and what the endpoint answered, too: health data. It is on record who did.
     #[arg(long)]
     payload: bool,
     #[command(flatten)]
@@ -88,10 +96,20 @@ pub(super) async fn run(file: Option<&Path>, command: DeliveriesCommand) -> Resu
 }
 
 async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
-    let ListArguments { mode, organisation, webhook, state, event_type, event, since, until, .. } = arguments;
-    let ListArguments { limit, after, output, .. } = arguments;
-    let filter =
-        DeliveryFilter { mode, organisation, webhook, state, event_type, event, since, until, after };
+    let ListArguments { limit, output, .. } = arguments;
+    let filter = DeliveryFilter {
+        mode: arguments.mode,
+        organisation: arguments.organisation,
+        webhook: arguments.webhook,
+        state: arguments.state,
+        event_type: arguments.event_type,
+        event: arguments.event,
+        appointment: arguments.appointment,
+        status: arguments.status,
+        since: arguments.since,
+        until: arguments.until,
+        after: arguments.after,
+    };
     let deliveries = store.deliveries(&filter, limit).await.map_err(anyhow::Error::new)?;
     let next = deliveries.last().filter(|_| deliveries.len() == limit).map(LoggedDelivery::cursor);
     if output.output == Output::Json {

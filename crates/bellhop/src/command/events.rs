@@ -7,6 +7,7 @@ use bellhop_store::{Expunged, Store};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::author::named;
 use super::output::{ActorArguments, Output, OutputArguments, moment};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
@@ -40,8 +41,9 @@ pub(super) async fn run(file: Option<&Path>, command: EventsCommand) -> Result<(
     let EventsCommand::Expunge(ExpungeArguments { mode, organisation, event, actor, output }) = command;
     let config = Config::load(file, Needs::Store)?;
     let store = Store::open(&config.store()).map_err(anyhow::Error::new)?;
-    let expunging = store.expunge_event((mode, &organisation, &event), &actor.by);
-    let Expunged { at, by, payload, answers, under_way } = expunging.await.map_err(anyhow::Error::new)?;
+    let author = named(&actor);
+    let expunged = store.organisation(mode, &organisation, &author).expunge_event(&event).await;
+    let Expunged { at, by, payload, answers, under_way } = expunged.map_err(anyhow::Error::new)?;
     if output.output == Output::Json {
         println!(
             "{}",

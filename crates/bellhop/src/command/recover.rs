@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use bellhop_model::{DeliveryStateName, EventType, RecoveryId, WebhookId};
+use bellhop_model::{DeliveryStateName, EventType, RecoveryId, Webhook, WebhookId};
 use bellhop_store::{
-    NewRecovery, RECOVERY_PACE_DEFAULT, RECOVERY_PACE_MAX, Recovery, RecoveryCount, RecoveryFilter, Store,
+    NewRecovery, RECOVERIES_PAGE_MAX, RECOVERY_COUNT_PATIENCE, RECOVERY_PACE_DEFAULT, RECOVERY_PACE_MAX,
+    Recovery, RecoveryCount, RecoveryFilter, Store,
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::author::named;
 use super::output::{ActorArguments, Output, OutputArguments, moment, read_time};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
@@ -111,7 +113,11 @@ pub(super) async fn run(file: Option<&Path>, arguments: RecoverArguments) -> Res
             Ok(())
         }
         Some(RecoverCommand::Cancel(CancelArguments { id, actor, output })) => {
-            let cancelled = store.cancel_recovery(&id, &actor.by).await.map_err(anyhow::Error::new)?;
+            let author = named(&actor);
+            let Recovery { mode, organisation, .. } =
+                store.recovery(&id).await.map_err(anyhow::Error::new)?;
+            let organisation = store.organisation(mode, &organisation, &author);
+            let cancelled = organisation.cancel_recovery(&id).await.map_err(anyhow::Error::new)?;
             print(&cancelled, output.output);
             Ok(())
         }
@@ -130,14 +136,18 @@ async fn begin(store: &Store, arguments: BeginArguments) -> Result<(), Failure> 
     if until.is_some_and(|until| until <= since) {
         return Err(Failure::Request("--until: expected a time after `--since`".to_owned()));
     }
+    let author = named(&actor);
+    let Webhook { mode, organisation, .. } = store.webhook(&webhook).await.map_err(anyhow::Error::new)?;
+    let organisation = store.organisation(mode, &organisation, &author);
     let filter = RecoveryFilter { webhook, states: state, event_type, since, until };
     if dry_run {
-        let count = store.count_recovery(&filter).await.map_err(anyhow::Error::new)?;
+        let counting = organisation.count_recovery(&filter, RECOVERY_COUNT_PATIENCE);
+        let count = counting.await.map_err(anyhow::Error::new)?;
         print_count(&count, pace, output.output);
         return Ok(());
     }
-    let new = NewRecovery { filter, pace, by: actor.by };
-    let recovery = store.begin_recovery(&new).await.map_err(anyhow::Error::new)?;
+    let new = NewRecovery { filter, pace, patience: RECOVERY_COUNT_PATIENCE };
+    let recovery = organisation.begin_recovery(&new).await.map_err(anyhow::Error::new)?;
     print(&recovery, output.output);
     if output.output == Output::Text {
         println!(
@@ -150,7 +160,8 @@ async fn begin(store: &Store, arguments: BeginArguments) -> Result<(), Failure> 
 
 async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
     let ListArguments { webhook, after, output } = arguments;
-    let recoveries = store.recoveries(webhook.as_ref(), after.as_ref()).await.map_err(anyhow::Error::new)?;
+    let recoveries = store.recoveries(webhook.as_ref(), after.as_ref(), RECOVERIES_PAGE_MAX).await;
+    let recoveries = recoveries.map_err(anyhow::Error::new)?;
     if output.output == Output::Json {
         println!("{}", Value::Array(recoveries.iter().map(describe).collect()));
         return Ok(());

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bellhop_model::DeliveryId;
-use bellhop_store::{Overlap, OwedSeries, SeriesProgress, Store};
+use bellhop_store::{LoggedDelivery, Overlap, OwedSeries, SeriesProgress, Store};
 use clap::Args;
 use serde_json::json;
 
+use super::author::named;
 use super::output::{ActorArguments, Output, OutputArguments};
 use crate::config::{Config, Needs};
 use crate::failure::Failure;
@@ -38,7 +39,11 @@ pub(super) async fn run(file: Option<&Path>, arguments: RedeliverArguments) -> R
     let config = Config::load(file, Needs::Store)?;
     let store = Store::open(&config.store()).map_err(anyhow::Error::new)?;
     let overlap = if force { Overlap::Forced } else { Overlap::Refused };
-    let owed = store.redeliver(&delivery, &actor.by, overlap).await.map_err(anyhow::Error::new)?;
+    let author = named(&actor);
+    let LoggedDelivery { mode, organisation, .. } =
+        store.delivery(&delivery).await.map_err(anyhow::Error::new)?;
+    let organisation = store.organisation(mode, &organisation, &author);
+    let owed = organisation.redeliver(&delivery, overlap).await.map_err(anyhow::Error::new)?;
     let progress = await_published(&store, &owed).await?;
     if output.output == Output::Json {
         let published = matches!(progress, SeriesProgress::Published(_));

@@ -109,6 +109,13 @@ pub struct Sent<'a> {
     pub timestamp: i64,
     /// The header `webhook-signature`; empty when the request could not be made.
     pub signature: Cow<'a, str>,
+    /// The header `user-agent`; absent in records of programs that did not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<Cow<'a, str>>,
+    /// Scheme, host and port of where it went; a path may be a credential. Absent in records of programs that did not tell
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Cow<'a, str>>,
 }
 
 /// The beginning of an endpoint's answer, made fit to be shown. It may repeat health data.

@@ -1,18 +1,16 @@
 //! Deliveries as the log tells of them: which there are, where each stands, and the requests of one.
 
-use std::fmt;
-use std::str::FromStr;
-
 use bellhop_model::{
     Attempt, DeliveryId, DeliveryState, DeliveryStateName, EndReason, EventId, EventType, Mode,
-    OrganisationId, PayloadLevel, RequestId, Series, Standing, Timing, WebhookId, micros_of,
+    OrganisationId, PayloadLevel, RequestId, Sent, Series, Standing, Timing, WebhookId, micros_of,
 };
 use deadpool_postgres::Object;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::DeliveryFilter;
 use super::entry::moment;
 use super::partition::first_request;
 use super::row::{corrupt, parsed, series_of};
@@ -25,40 +23,8 @@ const DELIVERY_COLUMNS: &str = "id, mode, organisation, event, event_type, webho
      EXISTS (SELECT FROM events WHERE events.mode = deliveries.mode AND events.organisation = deliveries.organisation \
              AND events.event = deliveries.event AND events.is_test) AS is_test";
 
-/// Which deliveries to list.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    /// Only of this mode.
-    pub mode: Option<Mode>,
-    /// Only of this organisation.
-    pub organisation: Option<OrganisationId>,
-    /// Only to this webhook.
-    pub webhook: Option<WebhookId>,
-    /// Only in this state.
-    pub state: Option<DeliveryStateName>,
-    /// Only of this type.
-    pub event_type: Option<EventType>,
-    /// Only of this event.
-    pub event: Option<EventId>,
-    /// Only those that began at this moment or later.
-    pub since: Option<OffsetDateTime>,
-    /// Only those that began before this moment.
-    pub until: Option<OffsetDateTime>,
-    /// Only those after the last of the page before.
-    pub after: Option<DeliveryCursor>,
-}
-
-/// A place in a list of deliveries. As text, `<microseconds>.<delivery>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryCursor {
-    begun_at: OffsetDateTime,
-    id: DeliveryId,
-}
-
-/// A text that is no place in a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a place in a list of deliveries: take what the page before told")]
-pub struct DeliveryCursorError;
+const ATTEMPT_COLUMNS: &str = "request, series, attempt, started_at, connected_us, head_us, whole_us, status, outcome, \
+     verdict, next_at, expanded, signed_at, signature, user_agent, origin";
 
 /// A delivery, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +76,24 @@ pub struct LoggedAttempt {
     pub signed_at: i64,
     /// The header `webhook-signature`.
     pub signature: String,
+    /// The header `user-agent`; absent of requests from before it was kept.
+    pub user_agent: Option<String>,
+    /// Scheme, host and port of where it went; absent of requests from before that was kept.
+    pub origin: Option<String>,
+}
+
+impl LoggedAttempt {
+    /// What was noted when it was sent, from which the request can be made again.
+    #[must_use]
+    pub fn sent(&self) -> Sent<'_> {
+        Sent {
+            payload: self.payload,
+            timestamp: self.signed_at,
+            signature: self.signature.as_str().into(),
+            user_agent: self.user_agent.as_deref().map(Into::into),
+            origin: self.origin.as_deref().map(Into::into),
+        }
+    }
 }
 
 impl Store {
@@ -133,7 +117,9 @@ impl Store {
             let parameters: Vec<&(dyn ToSql + Sync)> =
                 parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
             let rows = client.query(&list, &parameters).await?;
-            rows.iter().map(delivery).collect()
+            let mut deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+            fill_statuses(client, &mut deliveries).await?;
+            Ok(deliveries)
         };
         self.inner.postgres.run(select).await
     }
@@ -146,7 +132,10 @@ impl Store {
         let select = format!("SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE id = $1");
         let read = async |client: &mut Object| {
             let row = client.query_opt(&select, &[&id.as_str()]).await?;
-            delivery(&row.ok_or_else(|| StoreError::UnknownDelivery(id.clone()))?)
+            let mut found = [delivery(&row.ok_or_else(|| StoreError::UnknownDelivery(id.clone()))?)?];
+            fill_statuses(client, &mut found).await?;
+            let [delivery] = found;
+            Ok(delivery)
         };
         self.inner.postgres.run(read).await
     }
@@ -158,9 +147,7 @@ impl Store {
     pub async fn attempts(&self, delivery: &LoggedDelivery) -> Result<Vec<LoggedAttempt>, StoreError> {
         // The bound on the id spares the partitions of earlier days.
         let list = format!(
-            "SELECT request, series, attempt, started_at, connected_us, head_us, whole_us, status, outcome, verdict,
-                    next_at, expanded, signed_at, signature
-             FROM attempts WHERE mode = $1 AND delivery = $2 AND $3 <= request
+            "SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE mode = $1 AND delivery = $2 AND $3 <= request
              ORDER BY request LIMIT {DELIVERY_ATTEMPTS_MAX}"
         );
         let read = async |client: &mut Object| {
@@ -172,64 +159,69 @@ impl Store {
         };
         self.inner.postgres.run(read).await
     }
-}
 
-type Parameter = Box<dyn ToSql + Sync + Send>;
-
-impl DeliveryFilter {
-    /// What follows `WHERE`. Only what is asked for is in it, so that the right index serves.
-    fn conditions(&self) -> (String, Vec<Parameter>) {
-        let Self { mode, organisation, webhook, state, event_type, event, since, until, after } = self;
-        let mut parameters: Vec<Parameter> = Vec::new();
-        let mut conditions = vec!["true".to_owned()];
-        let mut require = |condition: &str, parameter: Option<Parameter>| {
-            if let Some(parameter) = parameter {
-                parameters.push(parameter);
-                conditions.push(format!("{condition} ${}", parameters.len()));
-            }
+    /// Reads one request of a delivery.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownRequest`], otherwise PostgreSQL's.
+    pub async fn attempt(
+        &self,
+        delivery: &LoggedDelivery,
+        request: RequestId,
+    ) -> Result<LoggedAttempt, StoreError> {
+        let select = format!(
+            "SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE mode = $1 AND request = $2 AND delivery = $3"
+        );
+        let read = async |client: &mut Object| {
+            let parameters: [&(dyn ToSql + Sync); 3] =
+                [&delivery.mode.as_str(), request.as_uuid(), &delivery.id.as_str()];
+            let row = client.query_opt(&select, &parameters).await?;
+            let unknown = || StoreError::UnknownRequest { delivery: delivery.id.clone(), request };
+            attempt(&row.ok_or_else(unknown)?)
         };
-        let text = |text: Option<&str>| text.map(|text| Box::new(text.to_owned()) as Parameter);
-        require("mode =", text(mode.map(Mode::as_str)));
-        require("organisation =", text(organisation.as_ref().map(OrganisationId::as_str)));
-        require("webhook =", text(webhook.as_ref().map(WebhookId::as_str)));
-        require("state =", text(state.map(DeliveryStateName::as_str)));
-        require("event_type =", text(event_type.as_ref().map(EventType::as_str)));
-        require("event =", text(event.as_ref().map(EventId::as_str)));
-        require("begun_at >=", since.map(|since| Box::new(since) as Parameter));
-        require("begun_at <", until.map(|until| Box::new(until) as Parameter));
-        if let Some(DeliveryCursor { begun_at, id }) = after {
-            parameters.push(Box::new(*begun_at));
-            parameters.push(Box::new(id.as_str().to_owned()));
-            let count = parameters.len();
-            conditions.push(format!("(begun_at, id) < (${}, ${count})", count - 1));
+        self.inner.postgres.run(read).await
+    }
+}
+
+/// The statuses of last requests, which the records of ends do not repeat.
+///
+/// * `$2` and `$3`: deliveries and their series; `$4` and `$5`: no such request is older or younger.
+const LAST_STATUSES: &str = "
+    SELECT DISTINCT ON (made.delivery) made.delivery, made.status
+    FROM attempts AS made
+    JOIN unnest($2::text[], $3::bigint[]) AS given (delivery, series)
+      ON made.delivery = given.delivery AND made.series = given.series
+    WHERE made.mode = $1 AND $4 <= made.request AND made.request < $5 AND made.delivery = ANY ($2)
+    ORDER BY made.delivery, made.request DESC";
+
+/// Looks up with what the last requests of deliveries were answered that have ended.
+async fn fill_statuses(client: &Object, deliveries: &mut [LoggedDelivery]) -> Result<(), Fault> {
+    for mode in Mode::ALL {
+        let is_open =
+            |delivery: &&mut LoggedDelivery| delivery.mode == mode && is_status_elsewhere(&delivery.standing);
+        let mut open: Vec<&mut LoggedDelivery> = deliveries.iter_mut().filter(is_open).collect();
+        let Some(earliest) = open.iter().map(|delivery| delivery.begun_at).min() else { continue };
+        let latest = open.iter().map(|delivery| delivery.standing.since_us).max().unwrap_or_default();
+        let latest = moment(latest).unwrap_or(earliest) + Duration::SECOND;
+        let ids: Vec<&str> = open.iter().map(|delivery| delivery.id.as_str()).collect();
+        let series: Vec<i64> = open.iter().map(|delivery| i64::from(delivery.standing.series.0)).collect();
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&mode.as_str(), &ids, &series, &first_request(earliest), &first_request(latest)];
+        for row in client.query(LAST_STATUSES, &parameters).await? {
+            let (id, status) = (row.try_get::<_, &str>("delivery")?, status(&row)?);
+            if let Some(delivery) = open.iter_mut().find(|delivery| delivery.id.as_str() == id) {
+                delivery.standing.status = status;
+            }
         }
-        (conditions.join(" AND "), parameters)
     }
+    Ok(())
 }
 
-impl LoggedDelivery {
-    /// The place of this delivery in a list.
-    #[must_use]
-    pub fn cursor(&self) -> DeliveryCursor {
-        DeliveryCursor { begun_at: self.begun_at, id: self.id.clone() }
-    }
-}
-
-impl fmt::Display for DeliveryCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", micros_of(self.begun_at), self.id)
-    }
-}
-
-impl FromStr for DeliveryCursor {
-    type Err = DeliveryCursorError;
-
-    fn from_str(text: &str) -> Result<Self, DeliveryCursorError> {
-        let (micros, id) = text.split_once('.').ok_or(DeliveryCursorError)?;
-        let micros = micros.parse().map_err(|_| DeliveryCursorError)?;
-        let begun_at = moment(micros).map_err(|_| DeliveryCursorError)?;
-        Ok(Self { begun_at, id: id.parse().map_err(|_| DeliveryCursorError)? })
-    }
+/// Whether the record of an end led here, though a request had been made.
+fn is_status_elsewhere(standing: &Standing) -> bool {
+    matches!(standing.state, DeliveryState::Ended(_))
+        && standing.request.is_none()
+        && standing.attempt.is_some()
 }
 
 fn delivery(row: &Row) -> Result<LoggedDelivery, Fault> {
@@ -291,6 +283,8 @@ fn attempt(row: &Row) -> Result<LoggedAttempt, Fault> {
             .map_err(|_| corrupt("payload level"))?,
         signed_at: row.try_get("signed_at")?,
         signature: row.try_get("signature")?,
+        user_agent: row.try_get("user_agent")?,
+        origin: row.try_get("origin")?,
     })
 }
 
@@ -301,31 +295,4 @@ fn status(row: &Row) -> Result<Option<u16>, Fault> {
 
 fn attempt_of(number: i16) -> Result<Attempt, StoreError> {
     Attempt::try_from(i64::from(number)).map_err(|_| corrupt("attempt"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_in_a_list_survives_its_text() {
-        let text = format!("1700000000000123.dlv_{}", "0a".repeat(16));
-        let cursor: DeliveryCursor = text.parse().expect("a place");
-        assert_eq!(cursor.to_string(), text);
-        for text in ["", "1700000000000123", "x.dlv_00", "1.dlv_00", "99999999999999999999.dlv_00"] {
-            assert!(text.parse::<DeliveryCursor>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_what_is_asked_for_is_in_the_condition() {
-        let (conditions, parameters) = DeliveryFilter::default().conditions();
-        assert_eq!((conditions.as_str(), parameters.len()), ("true", 0));
-        let cursor = format!("1.dlv_{}", "0".repeat(32)).parse().expect("a place");
-        let filter =
-            DeliveryFilter { mode: Some(Mode::Live), after: Some(cursor), ..DeliveryFilter::default() };
-        let (conditions, parameters) = filter.conditions();
-        assert_eq!(conditions, "true AND mode = $1 AND (begun_at, id) < ($2, $3)");
-        assert_eq!(parameters.len(), 3);
-    }
 }

@@ -9,7 +9,8 @@ use super::partition::first_request;
 use super::row::parsed;
 use crate::limits::LATE_ANSWER_AGE_MAX;
 use crate::postgres::Fault;
-use crate::{Store, StoreError};
+use crate::scope::Scope;
+use crate::{Act, Action, Organisation, StoreError, audit};
 
 /// The row stays: a late record of the event then finds it and brings no payload.
 const MARK: &str = "
@@ -57,33 +58,33 @@ struct Removed {
 /// What an event is called.
 type Name<'e> = (Mode, &'e OrganisationId, &'e EventId);
 
-impl Store {
-    /// Removes the payload of one event, and what endpoints answered to it. It cannot be owed again afterwards.
+impl Organisation<'_> {
+    /// Removes the payload of one event, and what endpoints answered to it. It cannot be owed again afterwards. On record.
     ///
     /// What PostgreSQL has forgotten lies in its files until it vacuums, and in backups for as long as they are kept.
     ///
-    /// * `by`: who asks, for the record.
-    ///
     /// # Errors
-    /// [`StoreError::UnknownEvent`], otherwise PostgreSQL's.
-    pub async fn expunge_event(&self, event: Name<'_>, by: &Actor) -> Result<Expunged, StoreError> {
-        let (mode, organisation, name) = event;
+    /// [`StoreError::UnknownEvent`], also for one of another organisation or mode; otherwise PostgreSQL's.
+    pub async fn expunge_event(&self, event: &EventId) -> Result<Expunged, StoreError> {
+        let Scope { mode, organisation } = &self.scope;
+        let asker = self.author.actor.asker();
         let expunge = async |client: &mut Object| {
             let transaction = client.transaction().await?;
             let parameters: [&(dyn ToSql + Sync); 4] =
-                [&mode.as_str(), &organisation.as_str(), &name.as_str(), &by.as_str()];
+                [&mode.as_str(), &organisation.as_str(), &event.as_str(), &asker.as_str()];
             let row = transaction.query_opt(MARK, &parameters).await?;
-            let row = row.ok_or_else(|| StoreError::UnknownEvent {
-                mode,
-                organisation: organisation.clone(),
-                event: name.clone(),
-            })?;
-            let Removed { payload, answers, under_way } = remove(&transaction, event).await?;
+            let row = row.ok_or_else(|| self.unknown_event(event))?;
+            let Removed { payload, answers, under_way } =
+                remove(&transaction, (*mode, organisation, event)).await?;
+            let act = Act::new(Action::EventExpunged, event.as_str())
+                .with("payload", payload)
+                .with("answers", answers);
+            audit::record(&transaction, &self.scope, self.author, &act).await?;
             transaction.commit().await?;
             let (at, by) = (row.try_get("expunged_at")?, parsed(&row, "expunged_by")?);
             Ok(Expunged { at, by, payload, answers, under_way })
         };
-        self.inner.postgres.run(expunge).await
+        self.store.inner.postgres.run(expunge).await
     }
 }
 

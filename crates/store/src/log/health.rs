@@ -15,7 +15,7 @@ use crate::postgres::Fault;
 const MINUTE_US: i64 = 60_000_000;
 
 /// Only what rises is written: a conflict locks the row even if nothing comes of it, and most of the time nothing would.
-/// In one order for every writer, and the last statement of its transaction, so that nobody waits for long.
+/// In one order for every writer, and among the last statements of its transaction, so that nobody waits for long.
 const WRITE_HEALTH: &str = "
     INSERT INTO webhook_health AS held (webhook, delivered_until, exhausted_at)
     SELECT given.webhook, given.delivered_until, given.exhausted_at

@@ -48,6 +48,10 @@ const REMOVE_SERIES: &str = "
         WHERE begun_at < $2 AND mode = $1 AND (published_at IS NOT NULL OR withdrawn_at IS NOT NULL)
         ORDER BY begun_at LIMIT $3)";
 
+const REMOVE_RATES: &str = "
+    DELETE FROM webhook_rates WHERE (webhook, slot) IN (
+        SELECT webhook, slot FROM webhook_rates WHERE slot < $2 AND mode = $1 ORDER BY slot LIMIT $3)";
+
 const REMOVE_RECOVERIES: &str = "
     DELETE FROM recoveries WHERE id IN (
         SELECT id FROM recoveries WHERE created_at < $2 AND mode = $1 AND state <> 'running'
@@ -60,7 +64,7 @@ pub struct LogUpkeep {
     pub created: usize,
     /// Partitions dropped.
     pub dropped: usize,
-    /// Rows of events, deliveries, series and recoveries removed, and late ones of expunged events.
+    /// Rows of events, deliveries, series, recoveries and rates removed, and late ones of expunged events.
     pub removed: u64,
     /// Partitions there are now.
     pub partitions: usize,
@@ -156,7 +160,7 @@ async fn keep(client: &mut Object, kept: &Kept) -> Result<LogUpkeep, Fault> {
     let mut removed = 0;
     for mode in Mode::ALL {
         let midnight = kept.first_day(mode, Content::Attempts).midnight().assume_utc();
-        for statement in [REMOVE_DELIVERIES, REMOVE_EVENTS, REMOVE_SERIES, REMOVE_RECOVERIES] {
+        for statement in [REMOVE_DELIVERIES, REMOVE_EVENTS, REMOVE_SERIES, REMOVE_RECOVERIES, REMOVE_RATES] {
             removed += remove(client, statement, mode, midnight).await?;
         }
     }

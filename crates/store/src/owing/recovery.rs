@@ -1,39 +1,23 @@
-//! Recoveries: many deliveries of one webhook owed again, counted first, begun, looked at, cancelled.
+//! Recoveries: many deliveries of one webhook owed again, and how far each is.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bellhop_model::{Actor, DeliveryStateName, EventType, Mode, OrganisationId, RecoveryId, WebhookId};
-use deadpool_postgres::{GenericClient, Object};
+use deadpool_postgres::Object;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
 use super::Refusal;
-use crate::limits::{RECOVERIES_PAGE_MAX, RECOVERY_COUNT_TIMEOUT, RECOVERY_PACE_MAX};
+use crate::limits::RECOVERIES_PAGE_MAX;
 use crate::log::row::{optional, parsed};
 use crate::postgres::Fault;
-use crate::{Store, StoreError, truth};
+use crate::{Store, StoreError};
 
 /// The columns that [`recovery`] reads.
 pub(super) const RECOVERY_COLUMNS: &str = "id, mode, organisation, webhook, states, event_type, since, until, pace, \
      state, failed_for, cancelled_by, waits_for, found, done, payload_gone, moved_on, created_by, created_at, ended_at";
-
-/// Which deliveries a recovery is about, as a condition; `$1` to `$5` are what [`RecoveryFilter::parameters`] gives.
-const COUNT: &str = "
-    SELECT deliveries.state, count(*) AS found, count(payloads.mode) AS with_payload
-    FROM deliveries LEFT JOIN events USING (mode, organisation, event)
-    LEFT JOIN payloads USING (mode, organisation, event, taken_at)
-    WHERE deliveries.webhook = $1 AND deliveries.state = ANY ($2) AND ($3::text IS NULL OR deliveries.event_type = $3)
-      AND $4 <= begun_at AND begun_at < coalesce($5, clock_timestamp())
-    GROUP BY deliveries.state";
-
-const INSERT: &str = "
-    INSERT INTO recoveries (id, mode, organisation, webhook, states, event_type, since, until, pace, found, created_by)
-    SELECT $6, mode, organisation, $1, $2, $3, $4, coalesce($5, clock_timestamp()), $7, $8, $9
-    FROM webhooks WHERE id = $1
-    ON CONFLICT (webhook) WHERE state = 'running' DO NOTHING RETURNING ";
 
 /// Which deliveries of a webhook to owe again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +41,8 @@ pub struct NewRecovery {
     pub filter: RecoveryFilter,
     /// How many a second, 1 to [`crate::RECOVERY_PACE_MAX`]; more is taken for that.
     pub pace: u32,
-    /// Who asks, for the record.
-    pub by: Actor,
+    /// How long it may take to count what there is.
+    pub patience: Duration,
 }
 
 /// How many deliveries a recovery is about.
@@ -139,48 +123,6 @@ pub enum RecoveryFailure {
 pub struct RecoveryStateError;
 
 impl Store {
-    /// Counts what a recovery would owe again, now.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] or [`StoreError::UnknownWebhook`] when it could not be begun; otherwise PostgreSQL's.
-    pub async fn count_recovery(&self, filter: &RecoveryFilter) -> Result<RecoveryCount, StoreError> {
-        filter.check().map_err(StoreError::Refused)?;
-        self.patiently(async |client| {
-            admit_webhook(client, &filter.webhook).await?;
-            count(client, filter).await
-        })
-        .await
-    }
-
-    /// Begins a recovery. A recorder takes it from there.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] when nothing is to be recovered, the webhook is disabled, or is being recovered already;
-    /// [`StoreError::UnknownWebhook`]; otherwise PostgreSQL's.
-    pub async fn begin_recovery(&self, new: &NewRecovery) -> Result<Recovery, StoreError> {
-        let NewRecovery { filter, pace, by } = new;
-        filter.check().map_err(StoreError::Refused)?;
-        let id = RecoveryId::from_uuid(Uuid::now_v7().as_bytes());
-        let pace = i32::try_from((*pace).clamp(1, RECOVERY_PACE_MAX)).unwrap_or(i32::MAX);
-        let begin = async |client: &mut Object| {
-            admit_webhook(client, &filter.webhook).await?;
-            let found = i64::try_from(count(client, filter).await?.found()).unwrap_or(i64::MAX);
-            if found == 0 {
-                let refusal = Refusal::NothingToRecover(filter.webhook.clone());
-                return Err(StoreError::Refused(refusal).into());
-            }
-            let filtered = filter.parameters();
-            let others: [&(dyn ToSql + Sync); 4] = [&id.as_str(), &pace, &found, &by.as_str()];
-            let parameters = [&filtered.each(), &others[..]].concat();
-            let row = client.query_opt(&format!("{INSERT}{RECOVERY_COLUMNS}"), &parameters).await?;
-            match row {
-                Some(row) => recovery(&row),
-                None => Err(already(client, &filter.webhook).await?.into()),
-            }
-        };
-        self.patiently(begin).await
-    }
-
     /// Reads one recovery.
     ///
     /// # Errors
@@ -198,6 +140,7 @@ impl Store {
     ///
     /// * `webhook`: only of this one.
     /// * `after`: only those after this one, the last of the page before.
+    /// * `limit`: how many at most.
     ///
     /// # Errors
     /// PostgreSQL's.
@@ -205,12 +148,14 @@ impl Store {
         &self,
         webhook: Option<&WebhookId>,
         after: Option<&RecoveryId>,
+        limit: usize,
     ) -> Result<Vec<Recovery>, StoreError> {
         // Ids sort by time.
         let list = format!(
             "SELECT {RECOVERY_COLUMNS} FROM recoveries
              WHERE ($1::text IS NULL OR webhook = $1) AND ($2::text IS NULL OR id < $2)
-             ORDER BY id DESC LIMIT {RECOVERIES_PAGE_MAX}"
+             ORDER BY id DESC LIMIT {}",
+            limit.min(RECOVERIES_PAGE_MAX)
         );
         let (webhook, after) = (webhook.map(WebhookId::as_str), after.map(RecoveryId::as_str));
         let read = async |client: &mut Object| {
@@ -219,75 +164,14 @@ impl Store {
         };
         self.inner.postgres.run(read).await
     }
-
-    /// Stops a recovery. What it has owed again by now stays so, and is published.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownRecovery`]; [`StoreError::Refused`] when it has ended already; otherwise PostgreSQL's.
-    pub async fn cancel_recovery(&self, id: &RecoveryId, by: &Actor) -> Result<Recovery, StoreError> {
-        let update = format!(
-            "UPDATE recoveries SET state = 'cancelled', cancelled_by = $2, waits_for = NULL, ended_at = clock_timestamp()
-             WHERE id = $1 AND state = 'running' RETURNING {RECOVERY_COLUMNS}"
-        );
-        let cancel = async |client: &mut Object| {
-            let row = client.query_opt(&update, &[&id.as_str(), &by.as_str()]).await?;
-            row.as_ref().map(recovery).transpose()
-        };
-        match self.inner.postgres.run(cancel).await? {
-            Some(cancelled) => Ok(cancelled),
-            None => {
-                let Recovery { id, state, .. } = self.recovery(id).await?;
-                Err(StoreError::Refused(Refusal::RecoveryEnded { recovery: id, state }))
-            }
-        }
-    }
-
-    /// Runs one operation that may read much, with time for it.
-    async fn patiently<T>(
-        &self,
-        operation: impl AsyncFnOnce(&mut Object) -> Result<T, Fault>,
-    ) -> Result<T, StoreError> {
-        let run = async |client: &mut Object| {
-            let patience_ms = RECOVERY_COUNT_TIMEOUT.as_millis();
-            client.batch_execute(&format!("SET statement_timeout = {patience_ms}")).await?;
-            let result = operation(client).await;
-            client.batch_execute("RESET statement_timeout").await?;
-            result
-        };
-        self.inner.postgres.run_within(RECOVERY_COUNT_TIMEOUT, run).await
-    }
-}
-
-/// The values of a filter, for `$1` to `$5`.
-struct Parameters<'f> {
-    webhook: &'f str,
-    states: Vec<&'f str>,
-    event_type: Option<&'f str>,
-    since: OffsetDateTime,
-    until: Option<OffsetDateTime>,
-}
-
-impl Parameters<'_> {
-    fn each(&self) -> [&(dyn ToSql + Sync); 5] {
-        [&self.webhook, &self.states, &self.event_type, &self.since, &self.until]
-    }
 }
 
 impl RecoveryFilter {
-    fn check(&self) -> Result<(), Refusal> {
+    /// Refuses what cannot be recovered.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
         match self.states.iter().find(|state| !state.is_ended()) {
             Some(state) => Err(Refusal::NotEnded(*state)),
             None => Ok(()),
-        }
-    }
-
-    fn parameters(&self) -> Parameters<'_> {
-        Parameters {
-            webhook: self.webhook.as_str(),
-            states: self.states.iter().map(|state| state.as_str()).collect(),
-            event_type: self.event_type.as_ref().map(EventType::as_str),
-            since: self.since,
-            until: self.until,
         }
     }
 }
@@ -298,47 +182,6 @@ impl RecoveryCount {
     pub const fn found(&self) -> u64 {
         self.exhausted + self.cancelled + self.delivered
     }
-}
-
-/// Refuses a webhook that nothing is delivered to.
-async fn admit_webhook(client: &impl GenericClient, webhook: &WebhookId) -> Result<(), Fault> {
-    let select = "SELECT disabled_reason FROM webhooks WHERE id = $1";
-    let row = client.query_opt(select, &[&webhook.as_str()]).await?;
-    let row = row.ok_or_else(|| StoreError::UnknownWebhook(webhook.clone()))?;
-    match truth::disabled_reason(&row)? {
-        None => Ok(()),
-        Some(reason) => {
-            let refusal = Refusal::WebhookDisabled { webhook: webhook.clone(), reason };
-            Err(StoreError::Refused(refusal).into())
-        }
-    }
-}
-
-async fn count(client: &impl GenericClient, filter: &RecoveryFilter) -> Result<RecoveryCount, Fault> {
-    let mut count = RecoveryCount::default();
-    for row in client.query(COUNT, &filter.parameters().each()).await? {
-        let found: u64 = row.try_get::<_, i64>("found")?.unsigned_abs();
-        match parsed(&row, "state")? {
-            DeliveryStateName::Exhausted => count.exhausted = found,
-            DeliveryStateName::Cancelled => count.cancelled = found,
-            DeliveryStateName::Delivered => count.delivered = found,
-            DeliveryStateName::Pending | DeliveryStateName::Retrying => {}
-        }
-        count.payload_gone += found - row.try_get::<_, i64>("with_payload")?.unsigned_abs();
-    }
-    Ok(count)
-}
-
-/// Why nothing was inserted: another runs, or the webhook went a moment ago.
-async fn already(client: &impl GenericClient, webhook: &WebhookId) -> Result<StoreError, Fault> {
-    let running = "SELECT id FROM recoveries WHERE webhook = $1 AND state = 'running'";
-    Ok(match client.query_opt(running, &[&webhook.as_str()]).await? {
-        Some(row) => StoreError::Refused(Refusal::RecoveryUnderWay {
-            webhook: webhook.clone(),
-            recovery: parsed(&row, "id")?,
-        }),
-        None => StoreError::UnknownWebhook(webhook.clone()),
-    })
 }
 
 /// Reads [`RECOVERY_COLUMNS`].

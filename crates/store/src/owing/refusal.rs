@@ -1,5 +1,7 @@
 //! Why something is not owed again.
 
+use std::time::Duration;
+
 use bellhop_model::{
     Actor, DeliveryId, DeliveryStateName, DisabledReason, EventId, RecoveryId, Series, WebhookId,
 };
@@ -71,6 +73,16 @@ pub enum Refusal {
         webhook: WebhookId,
         /// The recovery that runs.
         recovery: RecoveryId,
+    },
+    /// There are more deliveries than could be looked through.
+    #[error(
+        "there are too many deliveries to the webhook `{webhook}` to count within {within:?}: narrow it, by a shorter time to begin with"
+    )]
+    TooManyToCount {
+        /// The webhook.
+        webhook: WebhookId,
+        /// How long it was counted.
+        within: Duration,
     },
     /// No delivery is as the filter says.
     #[error("no delivery to the webhook `{0}` is as asked for: there is nothing to recover")]

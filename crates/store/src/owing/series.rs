@@ -13,7 +13,8 @@ use super::Refusal;
 use crate::limits::{DELIVERY_SERIES_MAX, LEASE};
 use crate::log::row::{optional, parsed, series_of};
 use crate::postgres::Fault;
-use crate::{Store, StoreError, truth};
+use crate::scope::Scope;
+use crate::{Act, Action, Organisation, Store, StoreError, audit, truth};
 
 /// Taken in the order of ids by all who lock several, so that they wait for one another and not for each other.
 const LOCK_DELIVERIES: &str = "SELECT FROM deliveries WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
@@ -120,32 +121,38 @@ pub(super) struct Candidate {
     webhook_status: Option<Option<DisabledReason>>,
 }
 
-impl Store {
-    /// Owes a delivery again: begins another series of three, which a recorder publishes.
-    ///
-    /// * `by`: who asks, for the record.
+impl Organisation<'_> {
+    /// Owes a delivery again: begins another series of three, which a recorder publishes. On record.
     ///
     /// # Errors
-    /// [`StoreError::UnknownDelivery`]; [`StoreError::Refused`] when it cannot be owed again; otherwise PostgreSQL's.
-    pub async fn redeliver(
-        &self,
-        id: &DeliveryId,
-        by: &Actor,
-        overlap: Overlap,
-    ) -> Result<OwedSeries, StoreError> {
+    /// [`StoreError::UnknownDelivery`], also for one of another organisation or mode; [`StoreError::Refused`] when it cannot
+    /// be owed again; otherwise PostgreSQL's.
+    pub async fn redeliver(&self, id: &DeliveryId, overlap: Overlap) -> Result<OwedSeries, StoreError> {
+        let by = self.author.actor.asker();
+        let Scope { mode, organisation } = &self.scope;
         let begin = async |client: &mut Object| {
             let transaction = client.transaction().await?;
             let candidates = candidates(&transaction, &[id.as_str()]).await?;
-            let candidate =
-                candidates.into_iter().next().ok_or_else(|| StoreError::UnknownDelivery(id.clone()))?;
+            let ours =
+                |candidate: &Candidate| candidate.mode == *mode && candidate.organisation == *organisation;
+            let candidate = candidates.into_iter().find(ours);
+            let candidate = candidate.ok_or_else(|| StoreError::UnknownDelivery(id.clone()))?;
             candidate.admit(overlap).map_err(StoreError::Refused)?;
-            let mut begun = begin_series(&transaction, &[candidate], None, by).await?;
+            let mut begun = begin_series(&transaction, &[candidate], None, &by).await?;
+            let begun = begun.pop().expect("one was begun");
+            let act = Act::new(Action::DeliveryRedelivered, id.as_str())
+                .with("webhook", begun.webhook.as_str())
+                .with("series", begun.series.0)
+                .with("forced", overlap == Overlap::Forced);
+            audit::record(&transaction, &self.scope, self.author, &act).await?;
             transaction.commit().await?;
-            Ok(begun.pop().expect("one was begun"))
+            Ok(begun)
         };
-        self.inner.postgres.run(begin).await
+        self.store.inner.postgres.run(begin).await
     }
+}
 
+impl Store {
     /// Lists the series of a delivery that somebody asked for, the first of them first, at most
     /// [`crate::DELIVERY_SERIES_MAX`].
     ///

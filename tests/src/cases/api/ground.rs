@@ -1,8 +1,8 @@
 //! What the cases about the API work with: a site, its API, and keys.
 
 use anyhow::Result;
-use bellhop_model::{ApiKeyId, Mode, OrganisationId, Role};
-use bellhop_store::{Author, NewKey, Store};
+use bellhop_model::{ApiKeyId, Mode, OrganisationId, Records, Role, decode_batch};
+use bellhop_store::{Author, LogEntry, LogRetention, ModeRetention, NewKey, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,6 +21,11 @@ const SETTINGS: [(&str, &str); 5] = [
     ("BELLHOP_API_ADDRESS_REQUESTS_PER_SECOND", "100000"),
     ("BELLHOP_API_ADDRESS_REQUESTS_BURST", "100000"),
 ];
+
+/// Longer than any case looks back.
+pub(super) const RETENTION: LogRetention = LogRetention { live: DAYS, test: DAYS };
+const DAYS: ModeRetention =
+    ModeRetention { payload: Duration::from_secs(30 * 86_400), attempts: Duration::from_secs(90 * 86_400) };
 
 /// A site, its API, a store beside it, and a key of an administrator for Test Mode.
 pub(super) struct Ground {
@@ -51,6 +56,14 @@ impl Ground {
     /// Registers a webhook and gives what was answered.
     pub(super) async fn create(&self, url: &str) -> Result<Value> {
         Ok(self.api.post(&self.key, "/v1/webhooks", &webhook(url)).expect(201).await?.body)
+    }
+
+    /// Writes what records tell, as a recorder does.
+    pub(super) async fn record(&self, records: Records) -> Result<()> {
+        let records = decode_batch(&records.into_message())?;
+        let entries: Vec<LogEntry> = records.into_iter().map(LogEntry::new).collect::<Result<_, _>>()?;
+        self.store.write_log(&entries, RETENTION).await?;
+        Ok(())
     }
 
     /// A place in Test Mode that is as its last writer left it.

@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bellhop_model::{ApiKey, EndpointUrl, Mode, PayloadLevel, Role, WebhookId};
-use bellhop_store::NewWebhook;
+use bellhop_model::{
+    ApiKey, DeliveryId, DeliveryStateName, EndpointUrl, Mode, PayloadLevel, Records, RecoveryId, RequestId,
+    Role, WebhookId,
+};
+use bellhop_store::{NewRecovery, NewWebhook, RecoveryFilter};
 use hyper::Method;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::ground::{Ground, OPERATOR, limited_key};
 use crate::api::{Answer, Call};
-use crate::appointment::{ORGANISATION, SCHEDULED};
+use crate::appointment::{APPOINTMENT, ORGANISATION, SCHEDULED};
+use crate::cases::recording::records::Told;
 use crate::context::Context;
 
 /// Who may use a route.
@@ -83,6 +88,30 @@ const TRIALS: &[Trial] = &[
         |_| json!({ "type": SCHEDULED, "data": { "id": "apt_1", "organisationId": ORGANISATION } }),
         (202, [202, 422]),
     ),
+    trial("get", "/v1/events", Needs::Developer, nothing, (200, [200, 200])),
+    trial("get", "/v1/events/{id}", Needs::Developer, nothing, (200, [404, 404])),
+    trial("post", "/v1/events/{id}/expunge", Needs::Administrator, nothing, (200, [404, 404])),
+    trial("get", "/v1/webhooks/{id}/deliveries", Needs::Developer, nothing, (200, [404, 404])),
+    trial("get", "/v1/deliveries/{id}", Needs::Developer, nothing, (200, [404, 404])),
+    trial("post", "/v1/deliveries/{id}/redeliver", Needs::Developer, |_| json!({}), (202, [404, 404])),
+    trial(
+        "post",
+        "/v1/deliveries/{id}/requests/{request}/reveal",
+        Needs::Developer,
+        nothing,
+        (200, [404, 404]),
+    ),
+    trial("get", "/v1/webhooks/{id}/rates", Needs::Developer, nothing, (200, [404, 404])),
+    trial("get", "/v1/webhooks/{id}/recoveries", Needs::Developer, nothing, (200, [404, 404])),
+    trial(
+        "post",
+        "/v1/webhooks/{id}/recoveries",
+        Needs::Developer,
+        |_| json!({ "since": "1970-01-01T00:00:00Z" }),
+        (202, [404, 404]),
+    ),
+    trial("get", "/v1/recoveries/{id}", Needs::Developer, nothing, (200, [404, 404])),
+    trial("post", "/v1/recoveries/{id}/cancel", Needs::Developer, nothing, (200, [404, 404])),
     trial("get", "/v1/keys", Needs::Administrator, nothing, (200, [200, 200])),
     trial(
         "post",
@@ -137,6 +166,15 @@ struct Fixture {
     webhook: WebhookId,
     live_webhook: WebhookId,
     key: (String, bellhop_model::ApiKeyId),
+    logged: Logged,
+}
+
+/// What the log tells of the webhook, if the trial is about that: a delivery that is exhausted, and a recovery.
+struct Logged {
+    event: String,
+    delivery: DeliveryId,
+    request: RequestId,
+    recovery: RecoveryId,
 }
 
 /// Each route answers each caller as it should; who is refused changes nothing and learns nothing.
@@ -148,7 +186,7 @@ pub async fn every_route_opens_to_whom_it_should_and_to_nobody_else(context: Con
     for trial in trials(&ground).await? {
         for somebody in &everybody {
             number += 1;
-            let fixture = Fixture::prepare(&ground, number).await?;
+            let fixture = Fixture::prepare(&ground, number, trial).await?;
             let call =
                 trial.call(&ground, &fixture, somebody).header("bellhop-source-authorization", &live_key);
             let tried = try_one(&ground, trial, &fixture, somebody, call).await;
@@ -203,13 +241,22 @@ async fn ensure_like_unknown(
         webhook: WebhookId::from_uuid(&[7; 16]),
         live_webhook: WebhookId::from_uuid(&[7; 16]),
         key: (String::new(), bellhop_model::ApiKeyId::from_uuid(&[7; 16])),
+        logged: Logged::never()?,
     };
     let source = ground.key(Mode::Live, "org_elsewhere", Role::Developer).await?;
     let call = trial.call(ground, &never, somebody).header("bellhop-source-authorization", &source);
     let unknown = call.expect(404).await?;
     let told = |answer: &Answer, fixture: &Fixture| {
         let detail = answer.body["detail"].as_str().unwrap_or_default().to_owned();
-        let ids = [fixture.webhook.as_str(), fixture.live_webhook.as_str(), fixture.key.1.as_str()];
+        let Logged { event, delivery, recovery, .. } = &fixture.logged;
+        let ids = [
+            fixture.webhook.as_str(),
+            fixture.live_webhook.as_str(),
+            fixture.key.1.as_str(),
+            event,
+            delivery.as_str(),
+            recovery.as_str(),
+        ];
         ids.iter().fold(detail, |detail, id| detail.replace(id, "…"))
     };
     let (told, expected) = (told(answer, fixture), told(&unknown, &never));
@@ -219,10 +266,18 @@ async fn ensure_like_unknown(
 
 impl Trial {
     fn call(&self, ground: &Ground, fixture: &Fixture, somebody: &Somebody) -> Call {
-        let id =
-            if self.path.starts_with("/v1/keys") { fixture.key.1.as_str() } else { fixture.webhook.as_str() };
+        let Logged { event, delivery, request, recovery } = &fixture.logged;
+        let id = match self.path.split('/').nth(2) {
+            Some("keys") => fixture.key.1.as_str(),
+            Some("events") => event,
+            Some("deliveries") => delivery.as_str(),
+            Some("recoveries") => recovery.as_str(),
+            _ => fixture.webhook.as_str(),
+        };
+        let path = self.path.replace("{id}", id).replace("{type}", SCHEDULED);
+        let path = path.replace("{request}", &request.to_string());
         let method = Method::from_bytes(self.method.to_uppercase().as_bytes()).expect("a method");
-        let mut call = ground.api.call(method, &self.path.replace("{id}", id).replace("{type}", SCHEDULED));
+        let mut call = ground.api.call(method, &path);
         let body = (self.body)(fixture);
         if !body.is_null() {
             call = call.json(&body);
@@ -252,8 +307,49 @@ impl Trial {
     }
 }
 
+impl Logged {
+    /// What nobody ever told of.
+    fn never() -> Result<Self> {
+        Ok(Self {
+            event: "evt-never".to_owned(),
+            delivery: format!("dlv_{}", "7".repeat(32)).parse()?,
+            request: RequestId::new(7, &[7; 16]),
+            recovery: RecoveryId::from_uuid(&[7; 16]),
+        })
+    }
+
+    async fn prepare(ground: &Ground, number: usize, webhook: &WebhookId, trial: &Trial) -> Result<Self> {
+        let is_about = |word: &str| trial.path.contains(word);
+        if !["/events/{id}", "/deliveries", "/recoveries"].into_iter().any(is_about) {
+            return Self::never();
+        }
+        let event = format!("evt-{number}");
+        let told = Told::to(webhook, Mode::Test, &event, APPOINTMENT)?;
+        let now = OffsetDateTime::now_utc();
+        let (attempt, mut records) = (told.attempt(now, "5xx"), Records::default());
+        records.push_event(&told.event, &told.body, now);
+        records.push_attempt(&attempt);
+        records.push_end(&told.end(now + time::Duration::MILLISECOND));
+        ground.record(records).await?;
+        let mut logged =
+            Self { event, delivery: told.addressed.delivery, request: attempt.request, ..Self::never()? };
+        if trial.path.starts_with("/v1/recoveries") {
+            let filter = RecoveryFilter {
+                webhook: webhook.clone(),
+                states: vec![DeliveryStateName::Exhausted],
+                event_type: None,
+                since: OffsetDateTime::UNIX_EPOCH,
+                until: None,
+            };
+            let new = NewRecovery { filter, pace: 1, patience: Duration::from_secs(5) };
+            logged.recovery = ground.organisation()?.begin_recovery(&new).await?.id;
+        }
+        Ok(logged)
+    }
+}
+
 impl Fixture {
-    async fn prepare(ground: &Ground, number: usize) -> Result<Self> {
+    async fn prepare(ground: &Ground, number: usize, trial: &Trial) -> Result<Self> {
         let add = async |mode: Mode| {
             let new = NewWebhook {
                 mode,
@@ -267,7 +363,8 @@ impl Fixture {
         };
         let (webhook, live_webhook) = (add(Mode::Test).await?, add(Mode::Live).await?);
         let key = limited_key(&ground.store, Mode::Test, ORGANISATION, (Role::Developer, None)).await?;
-        Ok(Self { number, webhook, live_webhook, key })
+        let logged = Logged::prepare(ground, number, &webhook, trial).await?;
+        Ok(Self { number, webhook, live_webhook, key, logged })
     }
 
     /// Removes all there is, so that no trial runs into a limit.

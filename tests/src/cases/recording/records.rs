@@ -68,6 +68,8 @@ impl Told {
                 payload: PayloadLevel::default(),
                 timestamp: at.unix_timestamp(),
                 signature: "v1,c2lnbmVk".into(),
+                user_agent: Some("Bellhop/0.1.0".into()),
+                origin: Some("https://hooks.example".into()),
             },
             answer: None,
         }

@@ -127,7 +127,9 @@ impl Tables {
     /// What tells whether anything in the tables has changed.
     pub(crate) async fn fingerprints(&self) -> Result<Vec<(String, i64, Option<String>)>> {
         let mut prints = Vec::new();
-        for table in ["events", "payloads", "attempts", "answers", "deliveries", "webhook_health"] {
+        for table in
+            ["events", "payloads", "attempts", "answers", "deliveries", "webhook_health", "webhook_rates"]
+        {
             let statement = format!(
                 "SELECT count(*), md5(string_agg(row::text, '|' ORDER BY row::text)) FROM {table} AS row"
             );

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use bellhop_model::{AnswerRecord, DeliveryState, RequestId};
-use bellhop_store::{LoggedAttempt, LoggedDelivery, LoggedSeries, SeriesProgress, Store};
+use anyhow::Context as _;
+use bellhop_model::{AnswerRecord, DeliveryState, Event, EventLabels, RequestId, SentRequest};
+use bellhop_store::{Act, Action, LoggedAttempt, LoggedDelivery, LoggedSeries, SeriesProgress, Store};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{ShowArguments, describe, told};
-use crate::command::output::{Output, moment, moment_of};
+use crate::command::author::at_the_shell;
+use crate::command::output::{Output, harmless, moment, moment_of};
 use crate::failure::Failure;
 
 /// The health data of a delivery, which was asked for.
 struct Opened {
     /// The event as published; absent when it has expired.
     payload: Option<Vec<u8>>,
+    /// The same, read.
+    event: Option<Event>,
     answers: BTreeMap<RequestId, AnswerRecord>,
 }
 
@@ -24,13 +28,7 @@ pub(super) async fn run(store: &Store, arguments: ShowArguments) -> Result<(), F
     let delivery = store.delivery(&id).await.map_err(anyhow::Error::new)?;
     let attempts = store.attempts(&delivery).await.map_err(anyhow::Error::new)?;
     let series = store.series(&id).await.map_err(anyhow::Error::new)?;
-    let opened = if payload {
-        let payload = store.payload(&delivery).await.map_err(anyhow::Error::new)?;
-        let answers = store.answers(&delivery).await.map_err(anyhow::Error::new)?;
-        Some(Opened { payload, answers })
-    } else {
-        None
-    };
+    let opened = if payload { Some(open(store, &delivery).await?) } else { None };
     match output.output {
         Output::Json => println!("{}", whole(&delivery, &series, &attempts, opened.as_ref())),
         Output::Text => {
@@ -48,6 +46,21 @@ pub(super) async fn run(store: &Store, arguments: ShowArguments) -> Result<(), F
         }
     }
     Ok(())
+}
+
+/// Opens what is sealed, once it is on record that somebody looks.
+async fn open(store: &Store, delivery: &LoggedDelivery) -> Result<Opened, Failure> {
+    let author = at_the_shell();
+    let act = Act::new(Action::PayloadViewed, delivery.id.as_str())
+        .with("event", delivery.event.as_str())
+        .with("webhook", delivery.webhook.as_str());
+    let organisation = store.organisation(delivery.mode, &delivery.organisation, &author);
+    organisation.put_on_record(&act).await.map_err(anyhow::Error::new)?;
+    let payload = store.payload(delivery).await.map_err(anyhow::Error::new)?;
+    let answers = store.answers(delivery).await.map_err(anyhow::Error::new)?;
+    let read = |payload: &Vec<u8>| Event::parse(payload, Some(delivery.mode), &EventLabels::default());
+    let event = payload.as_ref().map(read).transpose().context("failed to read the event on record")?;
+    Ok(Opened { payload, event, answers })
 }
 
 fn print_delivery(delivery: &LoggedDelivery) {
@@ -88,12 +101,29 @@ fn print_attempt(made: &LoggedAttempt, opened: Option<&Opened>) {
         "request       {}  {request}  series {series}, attempt {attempt}: {outcome}{status} in {took_ms} ms, {verdict}{next}",
         moment(*started_at)
     );
-    if let Some(answer) = opened.and_then(|opened| opened.answers.get(request)) {
-        for (name, value) in &answer.headers {
-            println!("  {name}: {value}");
-        }
-        println!("  {}{}", answer.body.replace('\n', "\n  "), if answer.is_truncated { " …" } else { "" });
+    let Some(opened) = opened else { return };
+    if let Some(event) = &opened.event {
+        print_sent(made, event);
     }
+    if let Some(answer) = opened.answers.get(request) {
+        println!("  answer");
+        for (name, value) in &answer.headers {
+            println!("    {}: {}", harmless(name), harmless(value));
+        }
+        let end = if answer.is_truncated { " …" } else { "" };
+        println!("    {}{end}", harmless(&answer.body).replace('\n', "\n    "));
+    }
+}
+
+/// Path and query of the URL are nowhere: they may be a credential.
+fn print_sent(made: &LoggedAttempt, event: &Event) {
+    let sent = made.sent();
+    let SentRequest { headers, body } = SentRequest::of(event, made.attempt, &sent);
+    println!("  sent          POST {}/…", made.origin.as_deref().unwrap_or_default());
+    for (name, value) in headers {
+        println!("    {name}: {value}");
+    }
+    println!("    {}", harmless(&body));
 }
 
 fn whole(
@@ -148,8 +178,18 @@ fn describe_attempt(made: &LoggedAttempt, opened: Option<&Opened>) -> Value {
         "signedAt": made.signed_at,
         "signature": made.signature,
     });
-    if let Some(Opened { answers, .. }) = opened {
+    if let Some(Opened { answers, event, .. }) = opened {
         object["answer"] = json!(answers.get(&made.request));
+        object["sent"] = event.as_ref().map_or(Value::Null, |event| describe_sent(made, event));
     }
     object
+}
+
+fn describe_sent(made: &LoggedAttempt, event: &Event) -> Value {
+    let sent = made.sent();
+    let SentRequest { headers, body } = SentRequest::of(event, made.attempt, &sent);
+    let headers: Vec<Value> =
+        headers.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    // As text, so that it is what was sent, byte for byte.
+    json!({ "origin": made.origin, "headers": headers, "body": body })
 }

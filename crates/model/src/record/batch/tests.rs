@@ -41,6 +41,8 @@ fn attempt() -> AttemptRecord<'static> {
             payload: PayloadLevel::Full(Expansion { task: true, ..Expansion::default() }),
             timestamp: 1_700_000_000,
             signature: "v1,abc=".into(),
+            user_agent: Some("Bellhop/0.1.0".into()),
+            origin: Some("https://hooks.example:8443".into()),
         },
         answer: Some(AnswerRecord {
             headers: vec![("server".to_owned(), "\"x\"".to_owned())],
@@ -136,6 +138,18 @@ fn an_error_repeats_nothing_of_a_record() {
     let error = decode_batch(text.replace(r#""status":500"#, r#""status":"Jane Doe""#).as_bytes());
     let shown = format!("{0} {0:?}", error.expect_err("a status is a number"));
     assert!(!shown.contains("Jane"), "{shown}");
+}
+
+/// Workers are replaced one by one, and the log may wait for days.
+#[test]
+fn records_that_tell_less_of_what_was_sent_are_read_beside_those_that_tell_all() {
+    let text = String::from_utf8(batch().into_message()).expect("JSON");
+    let told = r#","user_agent":"Bellhop/0.1.0","origin":"https://hooks.example:8443""#;
+    let less = text.replace(told, "");
+    assert_ne!(less, text);
+    let sent = Sent { user_agent: None, origin: None, ..attempt().sent };
+    let expected = Record::Attempt(Box::new(AttemptRecord { sent, ..attempt() }));
+    assert_eq!(decode_batch(less.as_bytes()).expect("a batch")[1], expected);
 }
 
 proptest! {

@@ -1,0 +1,242 @@
+//! Which deliveries a list shows, and where in it a page ends.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bellhop_model::{
+    Answer, DeliveryId, DeliveryStateName, EventId, EventType, Mode, OrganisationId, Outcome, WebhookId,
+    micros_of,
+};
+use time::OffsetDateTime;
+use tokio_postgres::types::ToSql;
+
+use super::LoggedDelivery;
+use super::entry::moment;
+
+/// Which deliveries to list.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only of this mode.
+    pub mode: Option<Mode>,
+    /// Only of this organisation.
+    pub organisation: Option<OrganisationId>,
+    /// Only to this webhook.
+    pub webhook: Option<WebhookId>,
+    /// Only in this state.
+    pub state: Option<DeliveryStateName>,
+    /// Only of this type.
+    pub event_type: Option<EventType>,
+    /// Only of this event.
+    pub event: Option<EventId>,
+    /// Only of events of this appointment; found by mode and organisation, so both should be given.
+    pub appointment: Option<String>,
+    /// Only those whose last request was answered so.
+    pub status: Option<StatusFilter>,
+    /// Only those that began at this moment or later.
+    pub since: Option<OffsetDateTime>,
+    /// Only those that began before this moment.
+    pub until: Option<OffsetDateTime>,
+    /// Only those after the last of the page before.
+    pub after: Option<DeliveryCursor>,
+}
+
+/// How a request was answered. As text, `503` or `5xx`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusFilter {
+    /// With this status.
+    Exactly(u16),
+    /// With a status of this hundred, 2 to 5.
+    Class(u8),
+}
+
+/// A text that is no status, nor a class of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a status such as `503`, or one of `2xx`, `3xx`, `4xx` and `5xx`")]
+pub struct StatusFilterError;
+
+/// A place in a list of deliveries. As text, `<microseconds>.<delivery>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryCursor {
+    begun_at: OffsetDateTime,
+    id: DeliveryId,
+}
+
+/// A text that is no place in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a place in a list of deliveries: take what the page before told")]
+pub struct DeliveryCursorError;
+
+pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
+
+/// By these very words the planner knows that the index of what is not delivered will do.
+const UNDELIVERED: &str = "state <> 'delivered'";
+
+const OF_APPOINTMENT: &str = "(mode, organisation, event) IN \
+     (SELECT events.mode, events.organisation, events.event FROM events \
+      WHERE events.mode = deliveries.mode AND events.organisation = deliveries.organisation AND events.appointment";
+
+/// The status of the last request. The record of an end does not repeat it, so it is looked up for what has ended; by
+/// ids between those of the delivery's time, which spares the partitions of other days.
+const LAST_STATUS: &str = "coalesce(status, (\
+     SELECT made.status FROM attempts AS made \
+     WHERE made.mode = deliveries.mode AND made.delivery = deliveries.id AND made.series = deliveries.series \
+       AND (lpad(to_hex(floor(extract(epoch FROM begun_at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid <= made.request \
+       AND made.request <= (lpad(to_hex(floor(extract(epoch FROM since) * 1000)::bigint), 12, '0') || repeat('f', 20))::uuid \
+     ORDER BY made.request DESC LIMIT 1))";
+
+impl DeliveryFilter {
+    /// What follows `WHERE`. Only what is asked for is in it, so that the right index serves.
+    pub(super) fn conditions(&self) -> (String, Vec<Parameter>) {
+        let Self { mode, organisation, webhook, state, event_type, event, appointment, .. } = self;
+        let mut parameters: Vec<Parameter> = Vec::new();
+        let mut conditions = vec!["true".to_owned()];
+        let mut require = |condition: &str, parameter: Option<Parameter>, end: &str| {
+            if let Some(parameter) = parameter {
+                parameters.push(parameter);
+                conditions.push(format!("{condition} ${}{end}", parameters.len()));
+            }
+        };
+        let text = |text: Option<&str>| text.map(|text| Box::new(text.to_owned()) as Parameter);
+        require("mode =", text(mode.map(Mode::as_str)), "");
+        require("organisation =", text(organisation.as_ref().map(OrganisationId::as_str)), "");
+        require("webhook =", text(webhook.as_ref().map(WebhookId::as_str)), "");
+        require("state =", text(state.map(DeliveryStateName::as_str)), "");
+        require("event_type =", text(event_type.as_ref().map(EventType::as_str)), "");
+        require("event =", text(event.as_ref().map(EventId::as_str)), "");
+        require(&format!("{OF_APPOINTMENT} ="), text(appointment.as_deref()), ")");
+        require("outcome =", text(self.status.map(StatusFilter::label)), "");
+        if let Some(StatusFilter::Exactly(status)) = self.status {
+            require(&format!("{LAST_STATUS} ="), Some(Box::new(i32::from(status))), "");
+        }
+        require("begun_at >=", self.since.map(|since| Box::new(since) as Parameter), "");
+        require("begun_at <", self.until.map(|until| Box::new(until) as Parameter), "");
+        if let Some(DeliveryCursor { begun_at, id }) = &self.after {
+            parameters.push(Box::new(*begun_at));
+            parameters.push(Box::new(id.as_str().to_owned()));
+            let count = parameters.len();
+            conditions.push(format!("(begun_at, id) < (${}, ${count})", count - 1));
+        }
+        if self.excludes_delivered() {
+            conditions.push(UNDELIVERED.to_owned());
+        }
+        (conditions.join(" AND "), parameters)
+    }
+
+    /// Whether nothing that was delivered can be asked for.
+    fn excludes_delivered(&self) -> bool {
+        let by_state = self.state.is_some_and(|state| state != DeliveryStateName::Delivered);
+        by_state || self.status.is_some_and(|status| status.label() != "2xx")
+    }
+}
+
+impl StatusFilter {
+    /// The outcome that a request which was answered so has.
+    const fn label(self) -> &'static str {
+        let status = match self {
+            Self::Exactly(status) => status,
+            Self::Class(hundred) => hundred as u16 * 100,
+        };
+        Outcome::Answered(Answer { status, retry_after: None }).label()
+    }
+}
+
+impl FromStr for StatusFilter {
+    type Err = StatusFilterError;
+
+    fn from_str(text: &str) -> Result<Self, StatusFilterError> {
+        if let Some(hundred) = text.strip_suffix("xx") {
+            let hundred = hundred.parse().ok().filter(|hundred| (2..=5).contains(hundred) && text.len() == 3);
+            return hundred.map(Self::Class).ok_or(StatusFilterError);
+        }
+        let status = text.parse().ok().filter(|status| (200..=999).contains(status) && text.len() == 3);
+        status.map(Self::Exactly).ok_or(StatusFilterError)
+    }
+}
+
+impl LoggedDelivery {
+    /// The place of this delivery in a list.
+    #[must_use]
+    pub fn cursor(&self) -> DeliveryCursor {
+        DeliveryCursor { begun_at: self.begun_at, id: self.id.clone() }
+    }
+}
+
+impl fmt::Display for DeliveryCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", micros_of(self.begun_at), self.id)
+    }
+}
+
+impl FromStr for DeliveryCursor {
+    type Err = DeliveryCursorError;
+
+    fn from_str(text: &str) -> Result<Self, DeliveryCursorError> {
+        let (micros, id) = text.split_once('.').ok_or(DeliveryCursorError)?;
+        let micros = micros.parse().map_err(|_| DeliveryCursorError)?;
+        let begun_at = moment(micros).map_err(|_| DeliveryCursorError)?;
+        Ok(Self { begun_at, id: id.parse().map_err(|_| DeliveryCursorError)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_a_list_survives_its_text() {
+        let text = format!("1700000000000123.dlv_{}", "0a".repeat(16));
+        let cursor: DeliveryCursor = text.parse().expect("a place");
+        assert_eq!(cursor.to_string(), text);
+        for text in ["", "1700000000000123", "x.dlv_00", "1.dlv_00", "99999999999999999999.dlv_00"] {
+            assert!(text.parse::<DeliveryCursor>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_asked_for_by_number_or_by_hundred() {
+        for (text, filter, label) in [
+            ("200", StatusFilter::Exactly(200), "2xx"),
+            ("503", StatusFilter::Exactly(503), "5xx"),
+            ("600", StatusFilter::Exactly(600), "other"),
+            ("4xx", StatusFilter::Class(4), "4xx"),
+        ] {
+            assert_eq!(text.parse(), Ok(filter));
+            assert_eq!(filter.label(), label);
+        }
+        for text in ["", "xx", "6xx", "1xx", "0503", "+503", "99", "1000", "+5xx", "5XX", "503 "] {
+            assert_eq!(text.parse::<StatusFilter>(), Err(StatusFilterError), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_in_the_condition() {
+        let (conditions, parameters) = DeliveryFilter::default().conditions();
+        assert_eq!((conditions.as_str(), parameters.len()), ("true", 0));
+        let cursor = format!("1.dlv_{}", "0".repeat(32)).parse().expect("a place");
+        let filter =
+            DeliveryFilter { mode: Some(Mode::Live), after: Some(cursor), ..DeliveryFilter::default() };
+        let (conditions, parameters) = filter.conditions();
+        assert_eq!(conditions, "true AND mode = $1 AND (begun_at, id) < ($2, $3)");
+        assert_eq!(parameters.len(), 3);
+    }
+
+    #[test]
+    fn what_was_not_delivered_is_found_by_its_own_index() {
+        let with_state =
+            |state| DeliveryFilter { state: Some(state), ..DeliveryFilter::default() }.conditions().0;
+        let with_status =
+            |status| DeliveryFilter { status: Some(status), ..DeliveryFilter::default() }.conditions().0;
+        for conditions in [
+            with_state(DeliveryStateName::Exhausted),
+            with_state(DeliveryStateName::Retrying),
+            with_status(StatusFilter::Class(5)),
+            with_status(StatusFilter::Exactly(404)),
+        ] {
+            assert!(conditions.ends_with(" AND state <> 'delivered'"), "{conditions}");
+        }
+        for conditions in [with_state(DeliveryStateName::Delivered), with_status(StatusFilter::Exactly(204))]
+        {
+            assert!(!conditions.contains("<> 'delivered'"), "{conditions}");
+        }
+    }
+}
