@@ -322,7 +322,7 @@ async fn count(client: &impl GenericClient, filter: &RecoveryFilter) -> Result<R
             DeliveryStateName::Exhausted => count.exhausted = found,
             DeliveryStateName::Cancelled => count.cancelled = found,
             DeliveryStateName::Delivered => count.delivered = found,
-            DeliveryStateName::Pending | DeliveryStateName::Retrying => {}
+            DeliveryStateName::Pending | DeliveryStateName::Retrying | DeliveryStateName::Deferred => {}
         }
         count.payload_gone += found - row.try_get::<_, i64>("with_payload")?.unsigned_abs();
     }
