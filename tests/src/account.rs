@@ -43,7 +43,7 @@ pub fn records(logged: &[Received]) -> Result<Vec<Record>> {
 pub fn ends(logged: &[Received]) -> Result<Vec<End>> {
     let ends = records(logged)?.into_iter().filter_map(|record| match record {
         Record::End(end) => Some(end),
-        Record::Event(_) | Record::Attempt(_) => None,
+        Record::Event(_) | Record::Attempt(_) | Record::Waiting(_) => None,
     });
     Ok(ends.collect())
 }

@@ -142,6 +142,7 @@ cases! {
     api::audit::only_trusted_proxies_say_where_a_request_comes_from,
     api::serving::a_drain_finishes_the_requests_under_way,
     api::serving::without_postgres_callers_are_told_to_come_again,
+    recording::waiting::what_an_unavailable_endpoint_is_owed_is_deferred_until_it_heals,
     recording::recorders_that_share_and_are_killed_lose_and_repeat_nothing,
     recording::without_postgres_delivery_goes_on_and_the_tables_catch_up,
     recording::what_is_told_again_changes_nothing,

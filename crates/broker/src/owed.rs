@@ -12,6 +12,7 @@ use crate::names::{
 };
 
 const TURN_AT: &str = "bellhop-turn-at";
+const UNAVAILABLE_SINCE: &str = "bellhop-unavailable-since";
 const UNRECORDED: &str = "bellhop-unrecorded";
 const OUTCOME: &str = "bellhop-outcome";
 
@@ -30,6 +31,8 @@ pub struct Owed {
     pub accepted_at: OffsetDateTime,
     /// When its turn at a busy webhook is expected, to the millisecond; only of what waits for one.
     pub turn: Option<OffsetDateTime>,
+    /// Since when its webhook is unavailable, to the millisecond; only of what was put off for that, until it is attempted.
+    pub unavailable_since: Option<OffsetDateTime>,
     /// The delivery has ended and only its record is owed: why it ended, and the last outcome.
     pub unrecorded: Option<(EndReason, String)>,
 }
@@ -55,6 +58,7 @@ impl Owed {
             copy: None,
             accepted_at: now,
             turn: None,
+            unavailable_since: None,
             unrecorded: None,
         }
     }
@@ -92,6 +96,7 @@ impl Owed {
             copy: optional(message, COPY, |text| text.parse().ok())?,
             accepted_at,
             turn: optional(message, TURN_AT, |text| moment(text.parse().ok()?))?,
+            unavailable_since: optional(message, UNAVAILABLE_SINCE, |text| moment(text.parse().ok()?))?,
             unrecorded,
         })
     }
@@ -108,6 +113,7 @@ impl Owed {
         headers.extend(self.webhook.as_ref().map(|webhook| (WEBHOOK, webhook.to_string())));
         headers.extend(self.copy.as_ref().map(|copy| (COPY, copy.as_str().to_owned())));
         headers.extend(self.turn.map(|turn| (TURN_AT, millis(turn))));
+        headers.extend(self.unavailable_since.map(|since| (UNAVAILABLE_SINCE, millis(since))));
         if let Some((reason, outcome)) = &self.unrecorded {
             headers.push((UNRECORDED, reason.as_str().to_owned()));
             headers.push((OUTCOME, outcome.clone()));
@@ -161,13 +167,21 @@ mod tests {
             accepted_at: OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_123_000_000)
                 .expect("in range"),
             turn: Some(OffsetDateTime::UNIX_EPOCH),
+            unavailable_since: Some(OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1)),
             unrecorded: Some((EndReason::AttemptsFailed, "5xx".to_owned())),
         }
     }
 
     #[test]
     fn what_is_owed_survives_its_headers() {
-        let deferred = Owed { webhook: None, copy: None, turn: None, unrecorded: None, ..owed() };
+        let deferred = Owed {
+            webhook: None,
+            copy: None,
+            turn: None,
+            unavailable_since: None,
+            unrecorded: None,
+            ..owed()
+        };
         for owed in [owed(), deferred] {
             assert_eq!(Owed::read(&message(owed.headers())), Ok(owed));
         }
@@ -186,6 +200,7 @@ mod tests {
         assert_eq!(changed(WEBHOOK, "x"), Err(UnreadableOwed(WEBHOOK)));
         assert_eq!(changed(COPY, "a.b"), Err(UnreadableOwed(COPY)));
         assert_eq!(changed(TURN_AT, "soon"), Err(UnreadableOwed(TURN_AT)));
+        assert_eq!(changed(UNAVAILABLE_SINCE, "yesterday"), Err(UnreadableOwed(UNAVAILABLE_SINCE)));
         assert_eq!(changed(UNRECORDED, "bored"), Err(UnreadableOwed(UNRECORDED)));
         let nobodys_end = Owed { webhook: None, ..owed() };
         assert_eq!(Owed::read(&message(nobodys_end.headers())), Err(UnreadableOwed(WEBHOOK)));

@@ -1,26 +1,32 @@
 //! Where a delivery stands, told from the records of its requests and ends, in whatever order they arrive.
 //!
 //! ```text
-//!              request failed            third failed
-//!  pending ──────────────────▶ retrying ──────────────▶ exhausted ─┐
-//!     │                         │    │                             │ another series
-//!     │ request taken           │    │ webhook went away           ▼ begins again
-//!     └──────────▶ delivered ◀──┘    └────────────────▶ cancelled ──▶ (next series)
+//!  ┌─ owed ───────────────────────────────────────┐
+//!  │             request failed                   │  request taken
+//!  │  pending ──────────────────▶ retrying        ├──────────────────▶ delivered
+//!  │     │                         │    ▲         │  third failed
+//!  │     │ unavailable             │    │ request ├──────────────────▶ exhausted ─┐ another series
+//!  │     └───────────▶ deferred ◀──┘    │ failed  │  webhook went away            ├───────────────▶ pending
+//!  │                       └────────────┘         ├──────────────────▶ cancelled ─┘ begins
+//!  └──────────────────────────────────────────────┘
 //! ```
 //!
-//! What was delivered may be owed again, too. A series that somebody asked for is *pending* from the moment the broker has
-//! its first attempt.
+//! What was delivered may be owed again, too. A delivery is *pending* while it waits for its first attempt, and of a series
+//! that somebody asked for from the moment the broker has that; what is attempted at once never is. It is *deferred* while
+//! its webhook hangs or cannot be reached, whichever attempt it owes.
 //!
 //! Recorders share the log and workers repeat what they are not sure of, so records come late, repeated and out of
 //! order. Each record therefore has a [`Standing::rank`], and the highest wins: a later series before an earlier one;
-//! within a series *delivered*, since what an endpoint took it has, before an end, before a retry; then the later
-//! attempt, then the later moment. Taking the highest does not depend on the order, and a store that keeps the rank's
+//! within a series *delivered*, since what an endpoint took it has, before an end, before a retry or a deferral; then the
+//! later attempt, then the later moment. Taking the highest does not depend on the order, and a store that keeps the rank's
 //! bytes beside the state decides as [`Standing::after`] does by comparing bytes.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Attempt, AttemptRecord, Decided, End, EndReason, EndState, RequestId, Series};
+use crate::{
+    Attempt, AttemptRecord, Decided, End, EndReason, EndState, RequestId, Series, WaitCause, WaitingRecord,
+};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,12 @@ pub enum DeliveryState {
     /// A request failed; another follows.
     Retrying {
         /// Not before, in microseconds since the epoch.
+        next_at_us: i64,
+    },
+    /// Put off while its webhook is unavailable: it hangs, or its host cannot be reached.
+    Deferred {
+        /// Not asked again before, in microseconds since the epoch. Only the first time is told: what is asked again
+        /// later, and put off again, leaves this behind it.
         next_at_us: i64,
     },
     /// It ended without having been taken.
@@ -45,6 +57,8 @@ pub enum DeliveryStateName {
     Pending,
     /// See [`DeliveryState::Retrying`].
     Retrying,
+    /// See [`DeliveryState::Deferred`].
+    Deferred,
     /// Three attempts failed.
     Exhausted,
     /// The webhook went away first.
@@ -55,7 +69,9 @@ pub enum DeliveryStateName {
 
 /// A word that is no state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a state: expected `pending`, `retrying`, `exhausted`, `cancelled` or `delivered`")]
+#[error(
+    "`{0}` is not a state: expected `pending`, `retrying`, `deferred`, `exhausted`, `cancelled` or `delivered`"
+)]
 pub struct DeliveryStateNameError(String);
 
 /// Where a delivery stands by one record, or by all that were met so far.
@@ -84,6 +100,7 @@ impl DeliveryState {
         match self {
             Self::Pending => DeliveryStateName::Pending,
             Self::Retrying { .. } => DeliveryStateName::Retrying,
+            Self::Deferred { .. } => DeliveryStateName::Deferred,
             Self::Ended(reason) => match reason.state() {
                 EndState::Exhausted => DeliveryStateName::Exhausted,
                 EndState::Cancelled => DeliveryStateName::Cancelled,
@@ -92,11 +109,29 @@ impl DeliveryState {
         }
     }
 
+    /// When something is tried again, at the earliest, in microseconds since the epoch, if that is known.
+    #[must_use]
+    pub const fn next_at_us(self) -> Option<i64> {
+        match self {
+            Self::Retrying { next_at_us } | Self::Deferred { next_at_us } => Some(next_at_us),
+            Self::Pending | Self::Ended(_) | Self::Delivered => None,
+        }
+    }
+
+    /// Why it ended, if it did other than delivered.
+    #[must_use]
+    pub const fn reason(self) -> Option<EndReason> {
+        match self {
+            Self::Ended(reason) => Some(reason),
+            Self::Pending | Self::Retrying { .. } | Self::Deferred { .. } | Self::Delivered => None,
+        }
+    }
+
     /// What beats what within a series.
     const fn class(self) -> u8 {
         match self {
             Self::Pending => 0,
-            Self::Retrying { .. } => 1,
+            Self::Retrying { .. } | Self::Deferred { .. } => 1,
             Self::Ended(_) => 2,
             Self::Delivered => 3,
         }
@@ -105,14 +140,14 @@ impl DeliveryState {
 
 impl DeliveryStateName {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Retrying, Self::Exhausted, Self::Cancelled, Self::Delivered];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Retrying, Self::Deferred, Self::Exhausted, Self::Cancelled, Self::Delivered];
 
     /// Whether nothing is owed any more.
     #[must_use]
     pub const fn is_ended(self) -> bool {
         match self {
-            Self::Pending | Self::Retrying => false,
+            Self::Pending | Self::Retrying | Self::Deferred => false,
             Self::Exhausted | Self::Cancelled | Self::Delivered => true,
         }
     }
@@ -123,6 +158,7 @@ impl DeliveryStateName {
         match self {
             Self::Pending => "pending",
             Self::Retrying => "retrying",
+            Self::Deferred => "deferred",
             Self::Exhausted => "exhausted",
             Self::Cancelled => "cancelled",
             Self::Delivered => "delivered",
@@ -180,6 +216,23 @@ impl Standing {
         }
     }
 
+    /// Where a delivery stands by the record that it waits.
+    #[must_use]
+    pub fn of_waiting(record: &WaitingRecord<'_>) -> Self {
+        Self {
+            series: record.series,
+            state: match record.cause {
+                WaitCause::Busy | WaitCause::Slow => DeliveryState::Pending,
+                WaitCause::Unavailable { next_at_us } => DeliveryState::Deferred { next_at_us },
+            },
+            attempt: record.attempt,
+            since_us: record.since_us,
+            request: None,
+            status: None,
+            outcome: String::new(),
+        }
+    }
+
     /// Where a delivery stands when another series of it has begun, and none of its requests has come to an end yet.
     #[must_use]
     pub const fn of_series(series: Series, begun_at_us: i64) -> Self {
@@ -217,6 +270,11 @@ impl Standing {
         match self.state {
             DeliveryState::Pending | DeliveryState::Delivered => {}
             DeliveryState::Retrying { next_at_us } => rank.extend(ordered(next_at_us)),
+            DeliveryState::Deferred { next_at_us } => {
+                rank.extend(ordered(next_at_us));
+                // Of a retry what comes next begins with 0 or 1.
+                rank.push(2);
+            }
             DeliveryState::Ended(EndReason::AttemptsFailed) => rank.push(2),
             DeliveryState::Ended(EndReason::WebhookInactive) => rank.push(0),
             DeliveryState::Ended(EndReason::EndpointGone) => rank.push(1),

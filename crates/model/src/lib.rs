@@ -75,7 +75,7 @@ pub use verdict::{EndReason, Verdict, decide};
 mod record;
 pub use record::{
     Addressed, AnswerRecord, AttemptRecord, Decided, End, EndState, EventRecord, Record, RecordError,
-    Records, Sent, Timing, decode_batch, decode_each, micros_of,
+    Records, Sent, Timing, WaitCause, WaitingRecord, decode_batch, decode_each, micros_of,
 };
 
 mod sent;

@@ -1,7 +1,8 @@
 //! What workers tell the log: events as they came, each request and what came of it, and how deliveries ended.
 //!
-//! A message of the log carries a batch of records. The encoding is JSON and has a version: a reader refuses one it does
-//! not know and ignores members it has not heard of, so that old and new programs run side by side.
+//! A message of the log carries a batch of records. The encoding is JSON and has a version, the least that can read all of
+//! the batch: a reader refuses one it does not know and ignores members it has not heard of, so that old and new programs
+//! run side by side.
 
 mod attempt;
 pub use attempt::{Addressed, AnswerRecord, AttemptRecord, Decided, Sent, Timing};
@@ -11,6 +12,9 @@ pub use batch::{EventRecord, Records, decode_batch, decode_each};
 
 mod end;
 pub use end::{End, EndState};
+
+mod waiting;
+pub use waiting::{WaitCause, WaitingRecord};
 
 /// One record of a batch, as it is read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
@@ -22,6 +26,8 @@ pub enum Record {
     Attempt(Box<AttemptRecord<'static>>),
     /// A delivery ended other than delivered.
     End(End),
+    /// A delivery waits without an attempt.
+    Waiting(Box<WaitingRecord<'static>>),
 }
 
 /// Why bytes are no batch of records.
@@ -37,7 +43,7 @@ pub enum RecordError {
         column: usize,
     },
     /// Written by a version we do not know.
-    #[error("the batch has version `{0}`; this program reads version {version_known}", version_known = batch::VERSION)]
+    #[error("the batch has version `{0}`; this program reads versions up to {version_known}", version_known = batch::VERSION)]
     Version(u32),
 }
 

@@ -134,7 +134,7 @@ mod tests {
             let read = batch(body);
             assert!(read.entries.is_empty() && read.flaws.count == 1, "{body:?}: {read:?}");
         }
-        assert!(matches!(read(br#"{"version":2,"records":{"packed":""}}"#), Reading::Later(_)));
+        assert!(matches!(read(br#"{"version":3,"records":{"packed":""}}"#), Reading::Later(_)));
     }
 
     #[test]

@@ -9,13 +9,14 @@ use crate::postgres::Fault;
 use crate::{Store, StoreError};
 
 /// Every migration ever released, in order. A released file never changes; the history notices.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("V1__webhooks", include_str!("../migrations/V1__webhooks.sql")),
     ("V2__delivery_log", include_str!("../migrations/V2__delivery_log.sql")),
     ("V3__access", include_str!("../migrations/V3__access.sql")),
     ("V4__webhook_health", include_str!("../migrations/V4__webhook_health.sql")),
     ("V5__recovery", include_str!("../migrations/V5__recovery.sql")),
     ("V6__test_events", include_str!("../migrations/V6__test_events.sql")),
+    ("V7__deferred", include_str!("../migrations/V7__deferred.sql")),
     ("V8__log_access", include_str!("../migrations/V8__log_access.sql")),
 ];
 

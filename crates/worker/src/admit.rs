@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use bellhop_broker::{Outgoing, Owed};
+use bellhop_broker::Owed;
 use bellhop_model::Event;
 use bellhop_store::ActiveSubscription;
 use time::OffsetDateTime;
 use tokio::sync::SemaphorePermit;
 
-use crate::isolation::{ASIDE_MIN, Answer, Asking, Deferral, Detour, Place, Refusal, Wait};
-use crate::keep::keep;
+use crate::isolation::{Answer, Asking, Place, Refusal};
 use crate::options::LaneName;
 use crate::ports::Ports;
 use crate::process::{Done, InHand, Processor};
-use crate::publishing::slow;
 
 /// An attempt that may be made now.
 pub(crate) struct Admitted<'a> {
@@ -44,7 +42,7 @@ impl<P: Ports> Processor<P> {
                 let now = self.ports.now();
                 // Who is to leave the lane needs none of its sockets.
                 if let Some(detour) = self.isolation.detour(&asking(in_hand, &subscription, owed, now), now) {
-                    return Err(self.divert(in_hand, owed, detour).await);
+                    return Err(self.divert(in_hand, event, owed, detour).await);
                 }
                 let socket = sockets.acquire().await.expect("nobody closes it");
                 subscription = self.resolve_again(in_hand, event, &subscription, owed).await?;
@@ -65,8 +63,12 @@ impl<P: Ports> Processor<P> {
             };
             let place = match place {
                 Ok(place) => place,
-                Err(Refusal::Deferred(deferral)) => return Err(self.put_off(in_hand, owed, deferral).await),
-                Err(Refusal::Diverted(detour)) => return Err(self.divert(in_hand, owed, detour).await),
+                Err(Refusal::Deferred(deferral)) => {
+                    return Err(self.put_off(in_hand, event, owed, deferral).await);
+                }
+                Err(Refusal::Diverted(detour)) => {
+                    return Err(self.divert(in_hand, event, owed, detour).await);
+                }
             };
             let called = self.when_ready(in_hand, event, &subscription, owed).await?;
             // A place is for one host; a webhook that moved asks again.
@@ -75,32 +77,6 @@ impl<P: Ports> Processor<P> {
             }
             subscription = called;
         }
-    }
-
-    /// Puts a delivery off until its turn has come, or until its webhook may be available again.
-    async fn put_off(&self, in_hand: &InHand<'_>, owed: &Owed, deferral: Deferral) -> Done {
-        self.metrics.isolation.count_deferral(in_hand.origin.mode, deferral.as_str());
-        let Wait { rung, at_most } = deferral.wait(self.ports.now(), &self.ladder);
-        let owed = Owed { turn: deferral.turn(), ..owed.clone() };
-        let time_to_live = (at_most < rung.wait()).then_some(at_most);
-        let chosen = Outgoing { time_to_live, ..self.wait(in_hand, rung, &owed) };
-        let longer = self.ladder.rungs().iter().copied().filter(|candidate| rung < *candidate);
-        let longer = longer.map(|rung| self.wait(in_hand, rung, &owed));
-        let alternatives: Vec<Outgoing> = std::iter::once(chosen).chain(longer).collect();
-        let kept = keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await;
-        Done { is_put_off: true, ..kept.into() }
-    }
-
-    /// Hands a delivery to the slow lane, or to the rungs of what is unavailable when that is full.
-    async fn divert(&self, in_hand: &InHand<'_>, owed: &Owed, detour: Detour) -> Done {
-        let InHand { message, origin, is_lost } = in_hand;
-        self.metrics.isolation.count_diversion(origin.mode, detour);
-        let diverted = slow(message, origin.mode, owed, self.message_id());
-        let later = self.ladder.rungs().iter().copied().filter(|rung| ASIDE_MIN <= rung.wait());
-        let later = later.map(|rung| self.wait(in_hand, rung, owed));
-        let alternatives: Vec<Outgoing> = std::iter::once(diverted).chain(later).collect();
-        let kept = keep(&self.ports, &self.gate, &alternatives, is_lost).await;
-        Done { is_put_off: true, ..kept.into() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bellhop_broker::Owed;
 use bellhop_model::{
-    Addressed, AnswerRecord, AttemptRecord, Decided, RequestId, Sent, Timing, Verdict, micros_of,
+    Addressed, AnswerRecord, AttemptRecord, Decided, RequestId, Rung, Sent, Timing, Verdict, micros_of,
 };
 use bellhop_sender::{AnswerExcerpt, AnswerHeader, Exchange};
 use time::OffsetDateTime;
@@ -77,7 +77,9 @@ impl<'a> Attempted<'a> {
     }
 
     /// The record of the request.
-    pub(crate) fn into_record(self) -> AttemptRecord<'a> {
+    ///
+    /// * `waits_on`: where the next attempt waits, if that was stored; its own rung may have refused.
+    pub(crate) fn into_record(self, waits_on: Option<Rung>) -> AttemptRecord<'a> {
         let Self { addressed, owed, made, verdict } = self;
         let Made { request, started_at, sent, exchange } = made;
         let Exchange { outcome, duration, phases, answer } = exchange;
@@ -97,7 +99,8 @@ impl<'a> Attempted<'a> {
             verdict: match verdict {
                 Verdict::Delivered => Decided::Delivered,
                 Verdict::Retry { rung, .. } => {
-                    Decided::Retry { at_us: micros_of(started_at + duration + rung.wait()) }
+                    let wait = waits_on.unwrap_or(rung).wait();
+                    Decided::Retry { at_us: micros_of(started_at + duration + wait) }
                 }
                 Verdict::Exhausted => Decided::Exhausted,
                 Verdict::Gone => Decided::Gone,

@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 
 use crate::admit::{Admitted, origin};
 use crate::attempted::{Attempted, Made};
-use crate::keep::{Kept, keep};
+use crate::keep::{Kept, keep, keep_one_of};
 use crate::metrics::count;
 use crate::ports::Ports;
 use crate::process::{Done, InHand, Processor};
@@ -53,11 +53,13 @@ impl<P: Ports> Processor<P> {
         let verdict = decide(owed.attempt, &made.exchange.outcome, &self.ladder);
         let attempted = Attempted { addressed: &addressed, owed, made, verdict };
         attempted.observe(&self.metrics, (self.ports.now() - event.occurred_at).as_seconds_f64());
-        let mut records = Records::default();
-        records.push_attempt(&attempted.into_record());
+        let mut waits_on = None;
         let kept = match verdict {
             Verdict::Delivered => Kept::Stored,
-            Verdict::Retry { next, rung } => self.owe_again(in_hand, owed, next, rung).await,
+            Verdict::Retry { next, rung } => {
+                waits_on = self.owe_again(in_hand, owed, next, rung).await;
+                waits_on.map_or(Kept::Lost, |_| Kept::Stored)
+            }
             Verdict::Exhausted => {
                 let end = (EndReason::AttemptsFailed, outcome.to_owned());
                 self.record_end(in_hand, event, owed, end).await
@@ -71,6 +73,8 @@ impl<P: Ports> Processor<P> {
         if let Some((attempt, copy)) = claim.filter(|_| kept == Kept::Stored) {
             self.ports.conclude(attempt, copy).await;
         }
+        let mut records = Records::default();
+        records.push_attempt(&attempted.into_record(waits_on));
         Done { records, ..Done::from(kept) }
     }
 
@@ -148,13 +152,18 @@ impl<P: Ports> Processor<P> {
         Made { request, started_at, sent, exchange }
     }
 
-    /// Stores the next attempt on its rung, or on a longer one when that refuses.
-    async fn owe_again(&self, in_hand: &InHand<'_>, owed: &Owed, next: Attempt, rung: Rung) -> Kept {
+    /// Stores the next attempt on its rung, or on a longer one when that refuses; returns which it was, unless the result
+    /// is void.
+    async fn owe_again(&self, in_hand: &InHand<'_>, owed: &Owed, next: Attempt, rung: Rung) -> Option<Rung> {
         let copy = CopyToken::from_random(&self.ports.random());
-        let next = Owed { attempt: next, copy: Some(copy), turn: None, ..owed.clone() };
+        let next =
+            Owed { attempt: next, copy: Some(copy), turn: None, unavailable_since: None, ..owed.clone() };
         let longer = self.ladder.rungs().iter().copied().filter(|candidate| rung <= *candidate);
-        let alternatives: Vec<Outgoing> = longer.map(|rung| self.wait(in_hand, rung, &next)).collect();
-        keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await
+        let longer: Vec<Rung> = longer.collect();
+        let alternatives: Vec<Outgoing> =
+            longer.iter().map(|rung| self.wait(in_hand, *rung, &next)).collect();
+        let chosen = keep_one_of(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await;
+        chosen.map(|chosen| longer[chosen])
     }
 
     /// Stores the end of a delivery in the log, or, when the log refuses, on the longest rung, to try again from there.

@@ -130,24 +130,35 @@ pub(crate) async fn keep_unless_refused<P: Ports>(ports: &P, gate: &Gate, batch:
     }
 }
 
-/// Publishes until the broker has the message.
-///
-/// * `alternatives`: the message, then what to publish instead when no queue takes the one before; at least one. While
-///   the broker does not answer, the same is tried again: it is the connection that failed, not the queue.
-/// * `is_lost`: whether the broker will offer the original again, so that the result is void.
+/// Publishes until the broker has the message, see [`keep_one_of`].
 pub(crate) async fn keep<P: Ports>(
     ports: &P,
     gate: &Gate,
     alternatives: &[Outgoing],
     is_lost: &(dyn Fn() -> bool + Sync),
 ) -> Kept {
+    keep_one_of(ports, gate, alternatives, is_lost).await.map_or(Kept::Lost, |_| Kept::Stored)
+}
+
+/// Publishes until the broker has the message.
+///
+/// * `alternatives`: the message, then what to publish instead when no queue takes the one before; at least one. While
+///   the broker does not answer, the same is tried again: it is the connection that failed, not the queue.
+/// * `is_lost`: whether the broker will offer the original again, so that the result is void.
+/// * returns which of the alternatives the broker has; `None` when the result is void.
+pub(crate) async fn keep_one_of<P: Ports>(
+    ports: &P,
+    gate: &Gate,
+    alternatives: &[Outgoing],
+    is_lost: &(dyn Fn() -> bool + Sync),
+) -> Option<usize> {
     let mut shut = None;
     let mut pause = PAUSE_MIN;
     let mut chosen = 0;
     let mut asked_again = 0;
     loop {
         let message = &alternatives[chosen];
-        let Err(error) = ports.publish(message.clone()).await else { return Kept::Stored };
+        let Err(error) = ports.publish(message.clone()).await else { return Some(chosen) };
         shut.get_or_insert_with(|| gate.shut());
         let route = (message.exchange.clone(), message.routing_key.clone());
         let (exchange, key) = (&route.0, &route.1);
@@ -168,7 +179,7 @@ pub(crate) async fn keep<P: Ports>(
             pause = (pause * 2).min(PAUSE_MAX);
         }
         if is_lost() {
-            return Kept::Lost;
+            return None;
         }
     }
 }

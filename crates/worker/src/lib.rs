@@ -22,6 +22,7 @@ pub use process::{Origin, Processed, Processor, Settlement};
 mod admit;
 mod attempted;
 mod deliver;
+mod put_off;
 mod request;
 
 mod isolation;

@@ -46,6 +46,7 @@ pub async fn the_log_agrees_with_the_receivers_request_by_request(context: Conte
                 told.push((path, event, made.attempt.number(), made.status, signature));
             }
             Record::End(end) => anyhow::bail!("nothing ended, but the log tells {end:?}"),
+            Record::Waiting(waits) => anyhow::bail!("nothing had to wait, but the log tells {waits:?}"),
         }
     }
     let seen = receiver.requests().into_iter().map(|request| {

@@ -6,6 +6,7 @@ pub mod flaws;
 pub mod listing;
 pub mod records;
 pub(crate) mod tables;
+pub mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -193,7 +194,7 @@ impl Loaded {
             })
             .collect();
         tables.await_count("attempts", i64::try_from(seen.len())?).await?;
-        let ended = "deliveries WHERE state <> 'retrying'";
+        let ended = "deliveries WHERE state IN ('delivered', 'exhausted', 'cancelled')";
         tables.await_count(ended, i64::try_from(3 * events)?).await?;
         let mut told = Vec::new();
         for row in tables.attempts().await? {

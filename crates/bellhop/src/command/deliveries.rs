@@ -5,7 +5,8 @@ mod show;
 use std::path::Path;
 
 use bellhop_model::{
-    DeliveryId, DeliveryState, DeliveryStateName, EventId, EventType, Mode, OrganisationId, WebhookId,
+    DeliveryId, DeliveryState, DeliveryStateName, EndReason, EventId, EventType, Mode, OrganisationId,
+    Standing, WebhookId,
 };
 use bellhop_store::{
     DELIVERIES_PAGE_MAX, DeliveryCursor, DeliveryFilter, LoggedDelivery, StatusFilter, Store,
@@ -42,7 +43,7 @@ pub(crate) struct ListArguments {
     /// Only to this webhook.
     #[arg(long)]
     webhook: Option<WebhookId>,
-    /// Only in this state: pending, retrying, exhausted, cancelled or delivered.
+    /// Only in this state: pending, retrying, deferred (its webhook is unavailable), exhausted, cancelled or delivered.
     #[arg(long)]
     state: Option<DeliveryStateName>,
     /// Only of this event type.
@@ -120,13 +121,14 @@ async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
     if deliveries.is_empty() {
         println!("no deliveries; is a recorder running?");
     }
+    let now = OffsetDateTime::now_utc();
     for delivery in &deliveries {
         let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing, .. } =
             delivery;
         println!(
             "{}  {id}  {mode}  {:<34}  {}  {organisation}  {webhook}  {event_type}  {event}",
             moment(*begun_at),
-            told(delivery),
+            told(&delivery.standing, now),
             standing.attempt.map_or_else(|| "-".to_owned(), |attempt| format!("{attempt}/3")),
         );
     }
@@ -136,10 +138,22 @@ async fn list(store: &Store, arguments: ListArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A delivery's state in words.
-fn told(delivery: &LoggedDelivery) -> String {
-    match delivery.standing.state {
-        DeliveryState::Retrying { next_at_us } => format!("retrying at {}", moment(moment_of(next_at_us))),
+/// Where a delivery stands, in words.
+///
+/// A moment that has gone by says since when it has been waiting for its turn; of what is deferred, only the first of the
+/// moments at which it is asked again is on record.
+fn told(standing: &Standing, now: OffsetDateTime) -> String {
+    let is_to_come = |moment: &OffsetDateTime| now <= *moment;
+    match standing.state {
+        DeliveryState::Retrying { next_at_us } => {
+            let next = moment_of(next_at_us);
+            format!("retrying {} {}", if is_to_come(&next) { "at" } else { "since" }, moment(next))
+        }
+        DeliveryState::Deferred { next_at_us } => {
+            let next = Some(moment_of(next_at_us)).filter(is_to_come);
+            let next = next.map_or(String::new(), |next| format!(", next at {}", moment(next)));
+            format!("deferred since {}{next}", moment(moment_of(standing.since_us)))
+        }
         state => state.name().to_string(),
     }
 }
@@ -147,11 +161,6 @@ fn told(delivery: &LoggedDelivery) -> String {
 fn describe(delivery: &LoggedDelivery) -> Value {
     let LoggedDelivery { id, mode, organisation, event, event_type, is_test, webhook, begun_at, standing } =
         delivery;
-    let (reason, next_at) = match standing.state {
-        DeliveryState::Ended(reason) => (Some(reason.as_str()), None),
-        DeliveryState::Retrying { next_at_us } => (None, Some(moment(moment_of(next_at_us)))),
-        DeliveryState::Pending | DeliveryState::Delivered => (None, None),
-    };
     json!({
         "id": id.as_str(),
         "mode": mode.as_str(),
@@ -162,8 +171,8 @@ fn describe(delivery: &LoggedDelivery) -> Value {
         "webhook": webhook.as_str(),
         "begunAt": moment(*begun_at),
         "state": standing.state.name().as_str(),
-        "reason": reason,
-        "nextAt": next_at,
+        "reason": standing.state.reason().map(EndReason::as_str),
+        "nextAt": standing.state.next_at_us().map(|next_at_us| moment(moment_of(next_at_us))),
         "since": moment(moment_of(standing.since_us)),
         "series": standing.series.0,
         "attempt": standing.attempt.map(|attempt| attempt.number()),
@@ -175,4 +184,28 @@ fn describe(delivery: &LoggedDelivery) -> Value {
 fn read_limit(text: &str) -> Result<usize, String> {
     let limit = text.parse().ok().filter(|limit| (1..=DELIVERIES_PAGE_MAX).contains(limit));
     limit.ok_or_else(|| format!("expected 1 to {DELIVERIES_PAGE_MAX}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bellhop_model::Series;
+
+    use super::*;
+
+    fn standing(state: DeliveryState) -> Standing {
+        Standing { state, since_us: 60_000_000, ..Standing::of_series(Series::FIRST, 0) }
+    }
+
+    #[test]
+    fn no_moment_that_has_gone_by_is_told_as_one_to_come() {
+        let said = |state, now_s: i64| told(&standing(state), moment_of(now_s * 1_000_000));
+        let next_at_us = 120_000_000;
+        let (retrying, deferred) =
+            (DeliveryState::Retrying { next_at_us }, DeliveryState::Deferred { next_at_us });
+        assert_eq!(said(retrying, 100), "retrying at 1970-01-01T00:02:00Z");
+        assert_eq!(said(retrying, 121), "retrying since 1970-01-01T00:02:00Z");
+        assert_eq!(said(deferred, 100), "deferred since 1970-01-01T00:01:00Z, next at 1970-01-01T00:02:00Z");
+        assert_eq!(said(deferred, 121), "deferred since 1970-01-01T00:01:00Z");
+        assert_eq!(said(DeliveryState::Pending, 121), "pending");
+    }
 }

@@ -29,6 +29,21 @@ const fn retrying(next_at_us: i64) -> DeliveryState {
     DeliveryState::Retrying { next_at_us }
 }
 
+const fn deferred(next_at_us: i64) -> DeliveryState {
+    DeliveryState::Deferred { next_at_us }
+}
+
+/// What is told when a webhook is unavailable.
+fn waiting(number: Option<i64>, since_us: i64) -> Standing {
+    Standing {
+        attempt: number.and_then(|number| Attempt::try_from(number).ok()),
+        request: None,
+        status: None,
+        outcome: String::new(),
+        ..attempt(1, 1, since_us, deferred(since_us + 10))
+    }
+}
+
 fn settled(standings: impl IntoIterator<Item = Standing>) -> Standing {
     standings.into_iter().reduce(Standing::after).expect("at least one record")
 }
@@ -49,7 +64,26 @@ fn histories() -> Vec<(Vec<Standing>, DeliveryStateName)> {
     let mut owed_again = exhausted.clone();
     owed_again.push(Standing::of_series(Series(2), 150));
     owed_again.push(attempt(2, 1, 200, retrying(230)));
+    let pending = Standing { state: DeliveryState::Pending, ..waiting(None, 5) };
+    let lasts = vec![pending.clone(), waiting(None, 10)];
+    let mut heals = lasts.clone();
+    heals.push(attempt(1, 1, 200, DeliveryState::Delivered));
+    let mut fails = lasts.clone();
+    fails.push(attempt(1, 1, 200, retrying(230)));
+    let mut fails_and_lasts = fails.clone();
+    fails_and_lasts.push(waiting(Some(1), 231));
+    let mut third_fails = fails_and_lasts.clone();
+    third_fails.push(attempt(1, 2, 300, retrying(900)));
+    third_fails.push(waiting(Some(2), 901));
+    third_fails.push(attempt(1, 3, 950, DeliveryState::Ended(failed)));
     vec![
+        (vec![pending], DeliveryStateName::Pending),
+        (lasts, DeliveryStateName::Deferred),
+        (heals, DeliveryStateName::Delivered),
+        (fails, DeliveryStateName::Retrying),
+        (fails_and_lasts, DeliveryStateName::Deferred),
+        (third_fails, DeliveryStateName::Exhausted),
+        (vec![waiting(None, 10), end(1, 1, 11, inactive)], DeliveryStateName::Cancelled),
         (vec![attempt(1, 1, 10, DeliveryState::Delivered)], DeliveryStateName::Delivered),
         (vec![attempt(1, 1, 10, retrying(40)), end(1, 1, 41, inactive)], DeliveryStateName::Cancelled),
         // A killed worker repeats what it could not acknowledge; the endpoint has had the event all the while.
@@ -69,6 +103,7 @@ fn state() -> impl Strategy<Value = DeliveryState> {
     prop_oneof![
         Just(DeliveryState::Pending),
         (0i64..3).prop_map(retrying),
+        (0i64..3).prop_map(deferred),
         Just(DeliveryState::Ended(EndReason::AttemptsFailed)),
         Just(DeliveryState::Ended(EndReason::WebhookInactive)),
         Just(DeliveryState::Ended(EndReason::EndpointGone)),

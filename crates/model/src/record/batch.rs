@@ -4,23 +4,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use super::{AttemptRecord, End, Record, RecordError, micros_of};
+use super::{AttemptRecord, End, Record, RecordError, WaitingRecord, micros_of};
 use crate::Event;
 
-/// The version of the encoding.
-pub(super) const VERSION: u32 = 1;
+/// The version of the encoding that this program writes at most, and reads with all before it.
+pub(super) const VERSION: u32 = 2;
+
+/// What reads events, attempts and ends.
+const VERSION_FIRST: u32 = 1;
+
+/// What reads deliveries that wait, too. A recorder from before keeps such a batch for a newer one; it would park a record
+/// of a kind it does not know.
+const VERSION_OF_WAITING: u32 = 2;
 
 const HEAD: &[u8] = b"{\"version\":1,\"records\":[";
+/// Where the version's digit is in it.
+const VERSION_AT: usize = b"{\"version\":".len();
 const TAIL: &[u8] = b"]}";
 
 /// Encoded records on their way to the log.
 ///
 /// Each is encoded where it arises; batches are then a matter of copying bytes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Records {
     /// A message but for its end; empty while there are no records.
     bytes: Vec<u8>,
     count: usize,
+    /// The least that reads all of them.
+    version: u32,
 }
 
 /// An event was taken. A message that was offered again makes another record of the same event.
@@ -38,6 +49,13 @@ pub struct EventRecord {
 enum Written<'a> {
     Attempt(&'a AttemptRecord<'a>),
     End(&'a End),
+    Waiting(&'a WaitingRecord<'a>),
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), count: 0, version: VERSION_FIRST }
+    }
 }
 
 impl Records {
@@ -63,12 +81,19 @@ impl Records {
         self.push(&Written::End(record));
     }
 
+    /// Adds a delivery that waits.
+    pub fn push_waiting(&mut self, record: &WaitingRecord<'_>) {
+        self.version = self.version.max(VERSION_OF_WAITING);
+        self.push(&Written::Waiting(record));
+    }
+
     /// Adds all of another's.
     pub fn append(&mut self, other: &Self) {
         if let Some(records) = other.bytes.get(HEAD.len()..) {
             self.separate();
             self.bytes.extend_from_slice(records);
             self.count += other.count - 1;
+            self.version = self.version.max(other.version);
         }
     }
 
@@ -96,6 +121,8 @@ impl Records {
         if self.is_empty() {
             self.bytes.extend_from_slice(HEAD);
         }
+        let digit = char::from_digit(self.version, 10).expect("versions have one digit");
+        digit.encode_utf8(&mut self.bytes[VERSION_AT..=VERSION_AT]);
         self.bytes.extend_from_slice(TAIL);
         self.bytes
     }
@@ -127,11 +154,11 @@ pub fn decode_batch(bytes: &[u8]) -> Result<Vec<Record>, RecordError> {
         records: Vec<Record>,
     }
     match serde_json::from_slice(bytes) {
-        Ok(Batch { version: VERSION, records }) => Ok(records),
+        Ok(Batch { version: VERSION_FIRST..=VERSION, records }) => Ok(records),
         Ok(Batch { version, .. }) => Err(RecordError::Version(version)),
         // What a later version calls a record need not be one here.
         Err(error) => match serde_json::from_slice(bytes) {
-            Ok(Versioned { version }) if version != VERSION => Err(RecordError::Version(version)),
+            Ok(Versioned { version }) if !is_known(version) => Err(RecordError::Version(version)),
             _ => Err(malformed(&error)),
         },
     }
@@ -151,7 +178,7 @@ pub fn decode_each(bytes: &[u8]) -> Result<Vec<Result<Record, RecordError>>, Rec
         records: Vec<&'a RawValue>,
     }
     let Batch { version, records } = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-    if version != VERSION {
+    if !is_known(version) {
         return Err(RecordError::Version(version));
     }
     let decode = |record: &RawValue| serde_json::from_str(record.get()).map_err(|error| malformed(&error));
@@ -164,6 +191,10 @@ impl EventRecord {
     pub fn body(&self) -> &str {
         self.body.get()
     }
+}
+
+fn is_known(version: u32) -> bool {
+    (VERSION_FIRST..=VERSION).contains(&version)
 }
 
 fn malformed(error: &serde_json::Error) -> RecordError {

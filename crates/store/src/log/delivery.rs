@@ -255,6 +255,9 @@ fn state(row: &Row) -> Result<DeliveryState, Fault> {
         DeliveryStateName::Retrying => {
             DeliveryState::Retrying { next_at_us: micros_of(row.try_get("next_at")?) }
         }
+        DeliveryStateName::Deferred => {
+            DeliveryState::Deferred { next_at_us: micros_of(row.try_get("next_at")?) }
+        }
         DeliveryStateName::Exhausted | DeliveryStateName::Cancelled => {
             let reason = row.try_get::<_, Option<&str>>("reason")?.and_then(EndReason::parse);
             DeliveryState::Ended(reason.ok_or_else(|| corrupt("reason"))?)

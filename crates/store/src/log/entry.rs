@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bellhop_model::{
     Addressed, AnswerRecord, AttemptRecord, DeliveryId, End, Event, EventError, EventId, EventLabels,
-    EventRecord, EventType, Mode, Record, Standing, WebhookId,
+    EventRecord, EventType, Mode, Record, Standing, WaitingRecord, WebhookId,
 };
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -71,10 +71,11 @@ impl LogEntry {
             Record::Event(event) => Self::of_event(&event),
             Record::Attempt(attempt) => Self::of_attempt(attempt),
             Record::End(end) => Self::of_end(end),
+            Record::Waiting(waiting) => Self::of_waiting(&waiting),
         }
     }
 
-    /// When the record was made: when the event was taken, the request begun, the end come.
+    /// When the record was made: when the event was taken, the request begun, the end come, the wait begun.
     #[must_use]
     pub fn made_at(&self) -> OffsetDateTime {
         let delivery = self.delivery.as_ref().map(|delivery| delivery.begun_at);
@@ -88,17 +89,15 @@ impl LogEntry {
     }
 
     fn of_attempt(record: Box<AttemptRecord<'static>>) -> Result<Self, UnusableRecord> {
-        let Addressed { delivery, mode, organisation, event, event_type, webhook } = &*record.of;
-        let delivery = DeliveryEntry {
-            id: delivery.clone(),
-            scope: Scope::new(*mode, organisation),
-            event: event.clone(),
-            event_type: event_type.clone(),
-            webhook: webhook.clone(),
-            begun_at: moment(record.started_at_us)?,
-            standing: checked(Standing::of_attempt(&record))?,
-        };
+        let standing = Standing::of_attempt(&record);
+        let delivery = DeliveryEntry::new(&record.of, record.started_at_us, standing)?;
         Ok(Self { event: None, attempt: Some(record), delivery: Some(delivery) })
+    }
+
+    fn of_waiting(record: &WaitingRecord<'_>) -> Result<Self, UnusableRecord> {
+        let standing = Standing::of_waiting(record);
+        let delivery = DeliveryEntry::new(&record.of, record.since_us, standing)?;
+        Ok(Self { event: None, attempt: None, delivery: Some(delivery) })
     }
 
     /// An end carries its event, which may be on record nowhere else: the log may have refused it when it was taken.
@@ -144,6 +143,19 @@ impl EventEntry {
 }
 
 impl DeliveryEntry {
+    fn new(of: &Addressed, begun_at_us: i64, standing: Standing) -> Result<Self, UnusableRecord> {
+        let Addressed { delivery, mode, organisation, event, event_type, webhook } = of;
+        Ok(Self {
+            id: delivery.clone(),
+            scope: Scope::new(*mode, organisation),
+            event: event.clone(),
+            event_type: event_type.clone(),
+            webhook: webhook.clone(),
+            begun_at: moment(begun_at_us)?,
+            standing: checked(standing)?,
+        })
+    }
+
     /// What two records tell of one delivery.
     pub(super) fn merge(&mut self, other: &Self) {
         self.begun_at = self.begun_at.min(other.begun_at);
@@ -165,7 +177,7 @@ pub(super) fn moment(micros: i64) -> Result<OffsetDateTime, UnusableRecord> {
 /// A standing whose moments can be written.
 fn checked(standing: Standing) -> Result<Standing, UnusableRecord> {
     moment(standing.since_us)?;
-    if let bellhop_model::DeliveryState::Retrying { next_at_us } = standing.state {
+    if let Some(next_at_us) = standing.state.next_at_us() {
         moment(next_at_us)?;
     }
     Ok(standing)

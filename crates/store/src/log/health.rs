@@ -49,7 +49,10 @@ impl HealthRows {
             DeliveryState::Ended(reason) if reason.state() == EndState::Exhausted => {
                 Health { delivered_until: None, exhausted_at: Some(minute) }
             }
-            DeliveryState::Pending | DeliveryState::Retrying { .. } | DeliveryState::Ended(_) => return,
+            DeliveryState::Pending
+            | DeliveryState::Retrying { .. }
+            | DeliveryState::Deferred { .. }
+            | DeliveryState::Ended(_) => return,
         };
         let health = self.0.entry(webhook.clone()).or_default();
         health.delivered_until = health.delivered_until.max(told.delivered_until);
@@ -112,6 +115,7 @@ mod tests {
         for state in [
             DeliveryState::Pending,
             DeliveryState::Retrying { next_at_us: 0 },
+            DeliveryState::Deferred { next_at_us: 0 },
             DeliveryState::Ended(EndReason::WebhookInactive),
             DeliveryState::Ended(EndReason::EndpointGone),
         ] {

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use bellhop_model::{Decided, DeliveryState, Mode, RequestId};
+use bellhop_model::{Decided, DeliveryState, EndReason, Mode, RequestId};
 use deadpool_postgres::{Object, Transaction};
 use time::OffsetDateTime;
 use tokio_postgres::types::ToSql;
@@ -248,14 +248,8 @@ async fn write_deliveries(transaction: &Transaction<'_>, rows: &Rows<'_>) -> Res
     let webhooks = column(rows, |row| row.webhook.as_str());
     let begun_at = column(rows, |row| row.begun_at);
     let states = column(rows, |row| row.standing.state.name().as_str());
-    let reasons = column(rows, |row| match row.standing.state {
-        DeliveryState::Ended(reason) => Some(reason.as_str()),
-        DeliveryState::Pending | DeliveryState::Retrying { .. } | DeliveryState::Delivered => None,
-    });
-    let next_at = column(rows, |row| match row.standing.state {
-        DeliveryState::Retrying { next_at_us } => Some(at(next_at_us)),
-        DeliveryState::Pending | DeliveryState::Ended(_) | DeliveryState::Delivered => None,
-    });
+    let reasons = column(rows, |row| row.standing.state.reason().map(EndReason::as_str));
+    let next_at = column(rows, |row| row.standing.state.next_at_us().map(at));
     let since = column(rows, |row| at(row.standing.since_us));
     let series = column(rows, |row| i64::from(row.standing.series.0));
     let attempts = column(rows, |row| row.standing.attempt.map(|attempt| i16::from(attempt.number())));

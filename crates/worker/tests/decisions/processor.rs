@@ -12,3 +12,4 @@ mod parking;
 mod resolving;
 mod slow;
 mod test_events;
+mod waiting;

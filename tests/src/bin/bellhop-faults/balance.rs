@@ -65,7 +65,7 @@ impl Ledger {
     /// Notes a record of the log.
     pub(crate) fn note_record(&mut self, record: &Record) {
         match record {
-            Record::Event(_) => {}
+            Record::Event(_) | Record::Waiting(_) => {}
             Record::Attempt(made) => {
                 if let Some(entry) = self.entry(Some(made.of.event.as_str())) {
                     entry.logged.count(made.attempt.number());

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{
-    Addressed, Attempt, AttemptRecord, Decided, DeliveryState, End, EndReason, Event, EventLabels, Mode,
-    PayloadLevel, Record, Records, RequestId, Sent, Series, Standing, Timing, WebhookId, decode_batch,
-    micros_of,
+    Addressed, Attempt, AttemptRecord, Decided, End, EndReason, Event, EventLabels, Mode, PayloadLevel,
+    Record, Records, RequestId, Sent, Series, Standing, Timing, WaitCause, WaitingRecord, WebhookId,
+    decode_batch, micros_of,
 };
 use bellhop_store::{LogEntry, LogRetention, ModeRetention, SealingKeys, ServerUrl, Store, StoreOptions};
 use rand::rngs::StdRng;
@@ -144,18 +144,17 @@ fn settled(records: &[Record]) -> Result<DeliveryRow> {
     let standing = |record: &Record| match record {
         Record::Attempt(attempt) => Some((Standing::of_attempt(attempt), attempt.started_at_us)),
         Record::End(end) => Some((Standing::of_end(end), end.ended_at_us)),
+        Record::Waiting(waits) => Some((Standing::of_waiting(waits), waits.since_us)),
         Record::Event(_) => None,
     };
     let told: Vec<(Standing, i64)> = records.iter().filter_map(standing).collect();
     let begun_at_us = told.iter().map(|(_, at_us)| *at_us).min().context("no records")?;
     let standing = told.into_iter().map(|(standing, _)| standing).reduce(Standing::after);
     let standing = standing.context("no records")?;
-    let reason = match standing.state {
-        DeliveryState::Ended(reason) => Some(reason.as_str().to_owned()),
-        DeliveryState::Pending | DeliveryState::Retrying { .. } | DeliveryState::Delivered => None,
-    };
+    let reason = standing.state.reason().map(|reason| reason.as_str().to_owned());
     let state = standing.state.name().as_str().to_owned();
-    Ok(DeliveryRow { state, reason, rank: standing.rank(), begun_at_us })
+    let (since_us, next_at_us) = (standing.since_us, standing.state.next_at_us());
+    Ok(DeliveryRow { state, reason, since_us, next_at_us, rank: standing.rank(), begun_at_us })
 }
 
 /// A record whose parts are drawn from so few values that many records are alike in all but one.
@@ -164,7 +163,15 @@ fn random_record(told: &Told, now: OffsetDateTime, dice: &mut StdRng) -> Record 
     let series = Series(dice.random_range(1..=2));
     let attempt = Attempt::try_from(dice.random_range(1..=3)).expect("1 to 3");
     let mut records = Records::default();
-    if dice.random_ratio(1, 3) {
+    if dice.random_ratio(1, 4) {
+        let unavailable = WaitCause::Unavailable { next_at_us: micros_of(at) + dice.random_range(0..2) };
+        let causes = [WaitCause::Busy, WaitCause::Slow, unavailable, unavailable];
+        let cause = *causes.choose(dice).expect("four");
+        let last = Attempt::try_from(i64::from(attempt.number()) - 1).ok();
+        let of = Cow::Owned(told.addressed.clone());
+        let since_us = micros_of(at);
+        records.push_waiting(&WaitingRecord { of, series, attempt: last, since_us, cause });
+    } else if dice.random_ratio(1, 3) {
         let reasons = [EndReason::AttemptsFailed, EndReason::WebhookInactive, EndReason::EndpointGone];
         let reason = *reasons.choose(dice).expect("three");
         records.push_end(&End { series, attempt: Some(attempt), reason, ..told.end(at) });

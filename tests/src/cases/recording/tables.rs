@@ -27,6 +27,8 @@ pub(crate) struct AttemptRow {
 pub(crate) struct DeliveryRow {
     pub(crate) state: String,
     pub(crate) reason: Option<String>,
+    pub(crate) since_us: i64,
+    pub(crate) next_at_us: Option<i64>,
     pub(crate) rank: Vec<u8>,
     pub(crate) begun_at_us: i64,
 }
@@ -80,10 +82,18 @@ impl Tables {
     /// One delivery.
     pub(crate) async fn delivery(&self, id: &str) -> Result<DeliveryRow> {
         let statement = "
-            SELECT state, reason, rank, (extract(epoch FROM begun_at) * 1000000)::bigint
+            SELECT state, reason, rank, (extract(epoch FROM begun_at) * 1000000)::bigint,
+                   (extract(epoch FROM since) * 1000000)::bigint, (extract(epoch FROM next_at) * 1000000)::bigint
             FROM deliveries WHERE id = $1";
         let row = self.client.query_one(statement, &[&id]).await?;
-        Ok(DeliveryRow { state: row.get(0), reason: row.get(1), rank: row.get(2), begun_at_us: row.get(3) })
+        Ok(DeliveryRow {
+            state: row.get(0),
+            reason: row.get(1),
+            rank: row.get(2),
+            begun_at_us: row.get(3),
+            since_us: row.get(4),
+            next_at_us: row.get(5),
+        })
     }
 
     /// The events of which there are rows in a table.

@@ -7,6 +7,7 @@ use bellhop_model::{AnswerRecord, DeliveryState, Event, EventLabels, RequestId, 
 use bellhop_store::{Act, Action, LoggedAttempt, LoggedDelivery, LoggedSeries, SeriesProgress, Store};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::{ShowArguments, describe, told};
 use crate::command::author::at_the_shell;
@@ -72,8 +73,8 @@ fn print_delivery(delivery: &LoggedDelivery) {
     println!("organisation  {organisation}");
     println!("event         {event}  {event_type}{test}");
     println!("webhook       {webhook}");
-    println!("state         {}", told(delivery));
-    if let DeliveryState::Ended(reason) = standing.state {
+    println!("state         {}", told(standing, OffsetDateTime::now_utc()));
+    if let Some(reason) = standing.state.reason() {
         println!("reason        {}", reason.as_str());
     }
     println!("since         {}", moment(moment_of(standing.since_us)));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Addressed, AnswerRecord, Attempt, Decided, DeliveryId, EndReason, EventLabels, Expansion, Mode,
-    PayloadLevel, RequestId, Sent, Series, Timing, WebhookId,
+    PayloadLevel, RequestId, Sent, Series, Timing, WaitCause, WebhookId,
 };
 
 const BODY: &str = r#"{"id":"evt_1","type":"appointment.created","mode":"test","organisationId":"org_a","occurredAt":"2024-02-06T17:20:59Z","data":{"id":"apt_1","cost":112.50,"organisationId":"org_a","note":"ä \u00e4"}}"#;
@@ -68,6 +68,16 @@ fn end() -> End {
     }
 }
 
+fn waiting(cause: WaitCause) -> WaitingRecord<'static> {
+    WaitingRecord {
+        of: Cow::Owned(addressed()),
+        series: Series(2),
+        attempt: None,
+        since_us: 1_700_000_000_000_123,
+        cause,
+    }
+}
+
 fn batch() -> Records {
     let mut records = Records::default();
     records.push_event(&event(), BODY.as_bytes(), OffsetDateTime::UNIX_EPOCH);
@@ -95,6 +105,30 @@ fn records_survive_their_encoding() {
 }
 
 #[test]
+fn deliveries_that_wait_survive_their_encoding_and_make_a_batch_of_version_2() {
+    let causes = [WaitCause::Busy, WaitCause::Slow, WaitCause::Unavailable { next_at_us: 7 }];
+    let waits: Vec<WaitingRecord<'static>> = causes.map(waiting).into();
+    let mut records = batch();
+    let mut others = Records::default();
+    waits.iter().for_each(|wait| others.push_waiting(wait));
+    records.append(&others);
+    let message = records.into_message();
+    assert!(message.starts_with(br#"{"version":2,"#));
+    let decoded = decode_batch(&message).expect("decodes");
+    let expected: Vec<Record> = waits.into_iter().map(|wait| Record::Waiting(Box::new(wait))).collect();
+    assert_eq!(decoded[3..], expected);
+    assert!(decode_each(&message).is_ok_and(|records| records.iter().all(Result::is_ok)));
+}
+
+/// Recorders from before read what they always did.
+#[test]
+fn a_batch_without_deliveries_that_wait_is_of_version_1() {
+    for records in [Records::default(), batch()] {
+        assert!(records.into_message().starts_with(br#"{"version":1,"#));
+    }
+}
+
+#[test]
 fn joined_records_are_all_of_them_in_their_order() {
     let mut joined = Records::default();
     joined.append(&Records::default());
@@ -117,7 +151,8 @@ fn later_versions_and_unknown_words_are_refused_and_new_members_are_not() {
         assert!(text.contains(from), "{from} is not in {text}");
         decode_batch(text.replace(from, to).as_bytes())
     };
-    assert_eq!(changed(r#""version":1"#, r#""version":2"#), Err(RecordError::Version(2)));
+    assert!(changed(r#""version":1"#, r#""version":2"#).is_ok());
+    assert_eq!(changed(r#""version":1"#, r#""version":3"#), Err(RecordError::Version(3)));
     let later = br#"{"version":3,"entries":[]}"#;
     assert_eq!(decode_batch(later), Err(RecordError::Version(3)));
     for (from, to) in [
@@ -183,6 +218,6 @@ fn a_record_that_cannot_be_read_does_not_hide_the_others() {
         .collect();
     assert_eq!(Ok(whole), decode_batch(text.as_bytes()));
     assert!(decode_each(b"[]").is_err());
-    let later = decode_each(br#"{"version":2,"records":[]}"#).expect_err("later");
+    let later = decode_each(br#"{"version":3,"records":[]}"#).expect_err("later");
     assert!(later.is_of_later_version() && !RecordError::Version(0).is_of_later_version());
 }

@@ -96,7 +96,7 @@ fn the_log_knows_an_event_once_whose_delivery_was_put_off() {
     bench.run_dry();
     let events = bench.logged(|record| match record {
         Record::Event(event) => Some(event.body().to_owned()),
-        Record::Attempt(_) | Record::End(_) => None,
+        Record::Attempt(_) | Record::End(_) | Record::Waiting(_) => None,
     });
     assert_eq!(events.iter().collect::<BTreeSet<_>>().len(), 5, "{events:?}");
     assert_eq!((events.len(), bench.requests().len()), (5, 5));

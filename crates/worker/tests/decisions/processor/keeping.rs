@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bellhop_broker::PublishError;
-use bellhop_model::{Attempt, EndReason, Ladder, Mode};
+use bellhop_model::{Attempt, Decided, EndReason, Ladder, Mode};
 use bellhop_worker::{LaneKind, Settlement};
 
 use super::bench::{Bench, TYPE, header};
@@ -17,13 +17,22 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_rung_that_refuses_is_replaced_by_the_next_longer_one() {
-    for (refusing, taking) in [(&["30s"][..], "2m"), (&["30s", "2m"], "10m"), (&["30s", "2m", "10m"], "1h")] {
+    let cases = [
+        (&["30s"][..], "2m", 2 * MINUTE),
+        (&["30s", "2m"], "10m", 10 * MINUTE),
+        (&["30s", "2m", "10m"], "1h", 60 * MINUTE),
+    ];
+    for (refusing, taking, wait) in cases {
         let mut bench = Bench::new();
         bench.webhook([FAILED]);
         refuse(&bench, refusing, ALWAYS);
         assert_eq!(bench.deliver(), Settlement::Acknowledge);
         assert_eq!(bench.filled(), [format!("bellhop.live.wait.{taking}")]);
         assert_eq!(bench.kept(), 0);
+        let made = &bench.requests()[0];
+        let told =
+            Decided::Retry { at_us: made.started_at_us + i64::try_from(wait.as_micros()).expect("it fits") };
+        assert_eq!(made.verdict, told, "the log tells when it is due where it waits");
     }
 }
 

@@ -16,7 +16,7 @@ const FAILED: Reply = Reply::Status(503);
 fn events(bench: &Bench) -> Vec<EventRecord> {
     bench.logged(|record| match record {
         Record::Event(event) => Some(event),
-        Record::Attempt(_) | Record::End(_) => None,
+        Record::Attempt(_) | Record::End(_) | Record::Waiting(_) => None,
     })
 }
 

@@ -132,7 +132,7 @@ fn the_log_knows_an_event_all_of_whose_deliveries_left_and_knows_it_once() {
     let events = |bench: &Bench| {
         let events = bench.logged(|record| match record {
             Record::Event(event) => Some(event.body().to_owned()),
-            Record::Attempt(_) | Record::End(_) => None,
+            Record::Attempt(_) | Record::End(_) | Record::Waiting(_) => None,
         });
         events.len()
     };

@@ -9,7 +9,7 @@ use crate::world::endpoints::Reply;
 fn events(bench: &Bench) -> Vec<EventRecord> {
     bench.logged(|record| match record {
         Record::Event(event) => Some(event),
-        Record::Attempt(_) | Record::End(_) => None,
+        Record::Attempt(_) | Record::End(_) | Record::Waiting(_) => None,
     })
 }
 

@@ -12,7 +12,7 @@ pub(crate) fn of(message: &Outgoing) -> impl Iterator<Item = Record> + use<> {
 pub(crate) fn end(record: Record) -> Option<End> {
     match record {
         Record::End(end) => Some(end),
-        Record::Event(_) | Record::Attempt(_) => None,
+        Record::Event(_) | Record::Attempt(_) | Record::Waiting(_) => None,
     }
 }
 
@@ -20,6 +20,6 @@ pub(crate) fn end(record: Record) -> Option<End> {
 pub(crate) fn attempt(record: Record) -> Option<AttemptRecord<'static>> {
     match record {
         Record::Attempt(attempt) => Some(*attempt),
-        Record::Event(_) | Record::End(_) => None,
+        Record::Event(_) | Record::End(_) | Record::Waiting(_) => None,
     }
 }
