@@ -84,7 +84,7 @@ impl Api {
     /// * `path`: with its query, if any.
     #[must_use]
     pub fn call(&self, method: Method, path: &str) -> Call {
-        Call { url: self.url.clone(), method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() }
+        Call::to(&self.url, method, path)
     }
 
     /// A request to read something, by who has a key.
@@ -101,6 +101,14 @@ impl Api {
 }
 
 impl Call {
+    /// A request to an API that listens somewhere.
+    ///
+    /// * `path`: with its query, if any.
+    #[must_use]
+    pub fn to(url: &Url, method: Method, path: &str) -> Self {
+        Self { url: url.clone(), method, path: path.to_owned(), headers: Vec::new(), body: Bytes::new() }
+    }
+
     /// The same by who has a key.
     #[must_use]
     pub fn by(self, key: &str) -> Self {

@@ -4,9 +4,9 @@ use anyhow::{Context as _, Result, ensure};
 use hyper::Method;
 use serde_json::Value;
 
+use crate::api::Call;
 use crate::appointment::ORGANISATION;
 use crate::context::Site;
-use crate::http;
 use crate::program::Program;
 use crate::worker::{Worker, field};
 
@@ -110,14 +110,13 @@ impl Caller {
     }
 
     async fn call(&self, method: Method, path: &str, body: String) -> Result<Answer> {
-        let response = http::call_as(method, &format!("{}{path}", self.url), body, &self.key).await?;
-        let body = match response.body.as_str() {
-            "" => Value::Null,
-            text => serde_json::from_str(text).with_context(|| format!("no JSON: {text}"))?,
-        };
-        let retry_after = response.headers.get("retry-after").and_then(|value| value.to_str().ok());
+        let call = Call::to(&self.url.parse()?, method, path).by(&self.key);
+        let call =
+            if body.is_empty() { call } else { call.header("content-type", "application/json").bytes(body) };
+        let answer = call.send().await?;
+        let retry_after = answer.headers.get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.map(ToOwned::to_owned);
-        Ok(Answer { status: response.status, text: response.body, body, retry_after })
+        Ok(Answer { status: answer.status, text: answer.text, body: answer.body, retry_after })
     }
 }
 

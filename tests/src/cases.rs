@@ -123,6 +123,7 @@ cases! {
     api::lists::made_up_cursors_show_nothing,
     api::copies::a_copy_takes_a_key_of_each_mode_and_a_url_of_its_own,
     api::hostile::hostile_requests_are_refused_and_told_why,
+    api::hostile::a_head_that_cannot_be_read_is_refused_barely,
     api::hostile::who_asks_too_often_waits_and_the_others_do_not,
     api::hostile::a_caller_who_is_slow_costs_the_others_nothing,
     api::deliveries::deliveries_and_events_are_found_by_what_they_are,

@@ -50,15 +50,6 @@ pub async fn call(method: Method, url: &str, body: String) -> Result<Response> {
     ask(method, &parsed, body, authorization).await
 }
 
-/// The same with a header `Authorization` of this value.
-///
-/// # Errors
-/// When no answer was had within a minute; any status is an answer.
-pub async fn call_as(method: Method, url: &str, body: String, authorization: &str) -> Result<Response> {
-    let parsed = Url::parse(url).context("parse the URL")?;
-    ask(method, &parsed, body, Some(authorization.to_owned())).await
-}
-
 async fn ask(method: Method, url: &Url, body: String, authorization: Option<String>) -> Result<Response> {
     let what = format!("{method} {}", url.path());
     timeout(CALL_TIMEOUT, exchange(method, url, body, authorization))

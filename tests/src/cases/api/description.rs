@@ -157,7 +157,9 @@ async fn fuzz(
 async fn run(mut command: Command) -> Result<(bool, String)> {
     command.kill_on_drop(true);
     let output = timeout(PASS_TIMEOUT, command.output()).await;
-    let output = output.with_context(|| format!("it takes more than {PASS_TIMEOUT:?}"))?.context("start the program")?;
+    let output = output
+        .with_context(|| format!("it takes more than {PASS_TIMEOUT:?}"))?
+        .context("start the program")?;
     let told = [output.stdout, output.stderr].concat();
     Ok((output.status.success(), String::from_utf8_lossy(&told).into_owned()))
 }

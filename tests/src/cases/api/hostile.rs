@@ -77,7 +77,13 @@ pub async fn hostile_requests_are_refused_and_told_why(context: Context) -> Resu
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     let answer = exchange(address(&ground)?, &[head, chunk.repeat(3)].concat()).await?;
     ensure!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    // A head that cannot be read never gets as far as to be a request.
+    ensure!(ground.store.webhooks(&bellhop_store::WebhookFilter::default()).await?.is_empty());
+    Ok(())
+}
+
+/// It never gets as far as to be a request, so nothing that answers carry is in the answer.
+pub async fn a_head_that_cannot_be_read_is_refused_barely(context: Context) -> Result<()> {
+    let ground = Ground::prepare(&context).await?;
     let field = format!("x-long: {}\r\n", "n".repeat(1024));
     for (head, status) in [
         ("nonsense\r\n\r\n".to_owned(), 400),
@@ -90,7 +96,6 @@ pub async fn hostile_requests_are_refused_and_told_why(context: Context) -> Resu
         let is_bare = answer.contains("content-length: 0") && answer.contains("connection: close");
         ensure!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && is_bare, "{status}: {answer}");
     }
-    ensure!(ground.store.webhooks(&bellhop_store::WebhookFilter::default()).await?.is_empty());
     Ok(())
 }
 
