@@ -117,7 +117,7 @@ mod tests {
                 "webhook-event: appointment.scheduled",
                 "webhook-attempt: 2",
                 "webhook-mode: test",
-                "content-length: 127",
+                "content-length: 123",
             ]
         );
         assert_eq!(

@@ -27,7 +27,8 @@ CREATE TABLE webhook_rates (
     -- Requests by how long they took: as many as were within each of the program's bounds and over the one before, last
     -- those over all of them.
     latency      bigint[] NOT NULL CHECK (cardinality(latency) = 13),
-    PRIMARY KEY (webhook, slot)
+    -- A webhook has one mode and one organisation. Records say so, too, and one that is wrong must not hold up the others.
+    PRIMARY KEY (webhook, slot, mode, organisation)
 -- Room for a row's next states: no index holds a column that changes.
 ) WITH (fillfactor = 70);
 

@@ -83,7 +83,7 @@ pub(super) fn added_by_slot() -> String {
                     CASE WHEN outcome NOT IN ('dns', 'forbidden_address')
                          THEN width_bucket(whole_us - 1, ARRAY[{bounds}]::bigint[]) END AS bucket
              FROM added) AS told
-         GROUP BY webhook, slot, mode, organisation ORDER BY webhook, slot",
+         GROUP BY webhook, slot, mode, organisation",
         slot = RATE_SLOT.as_secs()
     )
 }
@@ -95,8 +95,8 @@ const ADD: &str = "
     SELECT webhook, slot, mode, organisation, made, taken, string_to_array(latency, ',')::bigint[]
     FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])
         AS given (webhook, slot, mode, organisation, made, taken, latency)
-    ORDER BY webhook, slot
-    ON CONFLICT (webhook, slot) DO UPDATE SET
+    ORDER BY webhook, slot, mode, organisation
+    ON CONFLICT (webhook, slot, mode, organisation) DO UPDATE SET
         made = held.made + excluded.made, taken = held.taken + excluded.taken,
         latency = ARRAY(SELECT one + other FROM unnest(held.latency, excluded.latency)
                         WITH ORDINALITY AS both_ (one, other, place) ORDER BY place)";

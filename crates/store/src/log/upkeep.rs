@@ -49,8 +49,9 @@ const REMOVE_SERIES: &str = "
         ORDER BY begun_at LIMIT $3)";
 
 const REMOVE_RATES: &str = "
-    DELETE FROM webhook_rates WHERE (webhook, slot) IN (
-        SELECT webhook, slot FROM webhook_rates WHERE slot < $2 AND mode = $1 ORDER BY slot LIMIT $3)";
+    DELETE FROM webhook_rates WHERE (webhook, slot, mode, organisation) IN (
+        SELECT webhook, slot, mode, organisation FROM webhook_rates WHERE slot < $2 AND mode = $1
+        ORDER BY slot LIMIT $3)";
 
 const REMOVE_RECOVERIES: &str = "
     DELETE FROM recoveries WHERE id IN (

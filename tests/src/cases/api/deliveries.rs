@@ -172,8 +172,8 @@ pub async fn a_delivery_is_made_again_over_http(context: Context) -> Result<()> 
     ensure!(requests.iter().all(|request| request.webhook_id() == "evt-again"), "{requests:?}");
     ensure!(requests[3].attempt() == 1 && requests[3].body == requests[0].body, "{}", requests[3]);
     await_delivery(&ground, &webhook, "delivered").await?;
-    let shown = ground.api.get(&ground.key, &path).expect(200).await?.body;
-    ensure!(shown["series"] == 2 && shown["requests"].as_array().map(Vec::len) == Some(4), "{shown}");
+    let shown = await_told(&ground, &path, 4).await?.body;
+    ensure!(shown["series"] == 2, "{shown}");
     ensure!(shown["requests"][0]["timing"]["wholeMs"].as_f64().is_some_and(|took| 0.0 < took), "{shown}");
     let series = &shown["manualSeries"][0];
     ensure!(series["series"] == 2 && series["publishedAt"].is_string(), "{shown}");
@@ -227,6 +227,15 @@ pub(super) async fn await_delivery(ground: &Ground, webhook: &WebhookId, state: 
         Ok(found["data"].as_array().and_then(|found| found.first()).cloned())
     };
     eventually(format!("a delivery that is {state}"), look).await
+}
+
+/// Waits until so many requests of a delivery are told of, and gives it: records come in any order.
+pub(super) async fn await_told(ground: &Ground, path: &str, requests: usize) -> Result<crate::api::Answer> {
+    let look = async || {
+        let shown = ground.api.get(&ground.key, path).expect(200).await?;
+        Ok((shown.body["requests"].as_array().map(Vec::len) == Some(requests)).then_some(shown))
+    };
+    eventually(format!("{requests} requests of {path}"), look).await
 }
 
 async fn told_deliveries(ground: &Ground) -> Result<(WebhookId, OffsetDateTime)> {

@@ -7,7 +7,7 @@ use bellhop_model::{Mode, Records, Role};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::deliveries::{await_delivery, register};
+use super::deliveries::{await_delivery, await_told, register};
 use super::ground::Ground;
 use crate::amqp::Message;
 use crate::appointment::{APPOINTMENT, ORGANISATION, PATIENT_EXPANDED, SCHEDULED};
@@ -29,12 +29,11 @@ pub async fn what_is_revealed_is_what_was_received_and_is_on_record(context: Con
     let requests = endpoint.await_requests(2).await?;
     let delivery = await_delivery(&ground, &webhook, "delivered").await?;
     let id = delivery["id"].as_str().context("an id")?;
-    let shown = ground.api.get(&ground.key, &format!("/v1/deliveries/{id}")).expect(200).await?;
+    let shown = await_told(&ground, &format!("/v1/deliveries/{id}"), requests.len()).await?;
     ensure!(!shown.text.contains("Zo") && !shown.text.contains("t0ken"), "{}", shown.text);
 
     let key = ground.key(Mode::Test, ORGANISATION, Role::Developer).await?;
     let made = shown.body["requests"].as_array().context("requests")?;
-    ensure!(made.len() == requests.len(), "{}", shown.text);
     for (made, received) in made.iter().zip(&requests) {
         let path = format!("/v1/deliveries/{id}/requests/{}/reveal", made["id"].as_str().context("an id")?);
         let revealed = ground.api.call(hyper::Method::POST, &path).by(&key).expect(200).await?;
