@@ -2,13 +2,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env build demo run test bench crash faults check clean cargo
+.PHONY: help up down status env build demo run test bench bench-log crash faults check clean cargo
 
 stack := deploy/local/stack
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 } \
-		/^#> / { printf "               %s\n", substr($$0, 4) }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 } \
+		/^#> / { printf "                 %s\n", substr($$0, 4) }' $(MAKEFILE_LIST)
 
 up: ## Start RabbitMQ, Redis and PostgreSQL for development, in containers or as own processes (10 s).
 #> Missing servers are installed with apt. A taken port is named, with the variable that changes it.
@@ -47,13 +47,20 @@ bench: cargo ## Measure a worker beside the smallest consumer that can exist, th
 	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench
 	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench-api
 
-crash: cargo ## Kill, pause and starve workers and servers under load; tell what was lost and repeated (7 min after the build).
+bench-log: cargo ## Measure what the delivery log costs: recorder, queries over 10 million requests, disk (30 min after the build).
+#> On a quiet machine with 15 GB free; it needs no make up. Figures go to target/bench/log.json. A look:
+#> make bench-log ATTEMPTS=100000 DELIVERIES=5000
+	@BELLHOP_STACK_ENGINE=native $(stack) install
+	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench-log
+	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench-log
+
+crash: cargo ## Kill, pause and starve workers and servers under load; tell what was lost and repeated (8 min after the build).
 #> It needs no make up. Figures go to target/bench/crash.json; make crash ROWS=worker-killed,redis-flushed is a part.
 	@BELLHOP_STACK_ENGINE=native $(stack) install
 	cargo build --locked --workspace
 	@$${CARGO_TARGET_DIR:-target}/debug/bellhop-crash
 
-faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (30 min after the release build).
+faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (35 min after the release build).
 #> On a quiet machine; it needs no make up. Figures go to target/bench/isolation.json. make faults ROWS=mixed,burst is a
 #> part, SECONDS=10 RATE=300 EVENTS=10000 a look; bellhop-faults --help has all.
 	@BELLHOP_STACK_ENGINE=native $(stack) install

@@ -161,6 +161,8 @@ cases! {
     recording::failing::no_webhook_is_disabled_when_the_operator_wants_none,
     recording::expiry::what_is_too_old_goes_and_nothing_else,
     recovery::jobs::a_recovery_whose_recorder_is_killed_owes_each_delivery_once,
+    recovery::turns::a_recovery_that_waits_in_test_mode_holds_no_live_one_up,
+    recovery::turns::a_slow_recovery_holds_no_other_one_up,
     recovery::jobs::a_recovery_waits_while_the_due_lane_is_full,
     recovery::jobs::a_recovery_that_is_cancelled_owes_no_more,
     recovery::jobs::a_recovery_fails_when_its_webhook_goes,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellhop_broker::{BrokerAddress, Consumer, Link, LinkState, Publisher, names};
+use bellhop_model::Mode;
 use bellhop_runtime::health::Health;
 use bellhop_runtime::metrics::Metrics;
 use bellhop_store::{LeaseHolder, Store};
@@ -76,12 +77,14 @@ impl Recorder {
             publish_timeout,
             metrics: metrics.clone(),
         });
-        let recoveries = Recoveries {
+        let holder = LeaseHolder::draw();
+        let recoveries = Mode::ALL.map(|mode| Recoveries {
+            mode,
             owing: Arc::clone(&owing),
             declarer: publishing.declarer(),
-            holder: LeaseHolder::draw(),
+            holder: holder.clone(),
             stopping: stopping.clone(),
-        };
+        });
         let writer = Writer {
             store: store.clone(),
             retention,
@@ -135,7 +138,7 @@ struct Work {
     gatherer: Gatherer,
     upkeep: Upkeep,
     owing: Arc<Owing>,
-    recoveries: Recoveries,
+    recoveries: [Recoveries; 2],
     in_hand: TaskTracker,
     background: TaskTracker,
 }
@@ -147,9 +150,11 @@ impl Work {
             return;
         }
         background.spawn(upkeep.run(ended));
-        // Both stop with the intake, and finish the page in hand.
+        // All stop with the intake, and finish the page in hand.
         in_hand.spawn(redelivery::run(owing, stopping));
-        in_hand.spawn(recoveries.run());
+        for recoveries in recoveries {
+            in_hand.spawn(recoveries.run());
+        }
         // Bounded by the permits that the intake hands out.
         let (taken, gathered) = mpsc::unbounded_channel();
         in_hand.spawn(gatherer.run(gathered, in_hand.clone()));

@@ -1,10 +1,14 @@
 //! Recoveries: page after page at their pace, while broker and due lane have room.
+//!
+//! One task for each mode takes them in turns. A turn is a page or, at a high pace, the pages of a second; then the recovery
+//! is given back until its next page is due, so that none waits for what another waits for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bellhop_broker::{Declarer, names};
-use bellhop_store::{LeaseHolder, Recovery, RecoveryPage, SERIES_PAGE_MAX, StoreError};
+use bellhop_model::Mode;
+use bellhop_store::{LeaseHolder, Recovery, RecoveryPage, SERIES_PAGE_MAX};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -13,11 +17,14 @@ use crate::owing::Owing;
 /// How often it is looked whether a recovery runs that nobody has.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How soon after it could not get on.
+/// How soon a recovery that could not get on is taken up again.
 const INTERVAL_WHILE_HELD: Duration = Duration::from_secs(1);
 
 /// How soon after PostgreSQL failed.
 const INTERVAL_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Longest turn, but for the page with which it ends: how long others wait.
+const TURN_MAX: Duration = Duration::from_secs(1);
 
 /// How many messages may be ready in the due lane for a recovery to add more. Retries wait behind them: at 1,000, and the
 /// few hundred a second that one worker makes, for seconds.
@@ -29,34 +36,49 @@ const DUE_LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest wait for the broker to tell how many they are.
 const DUE_LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Works on recoveries, one at a time.
+/// Shortest pause before it is looked again.
+const LOOK_PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// Works on the recoveries of one mode, in turns.
 pub(crate) struct Recoveries {
+    pub(crate) mode: Mode,
     pub(crate) owing: Arc<Owing>,
     pub(crate) declarer: Declarer,
     pub(crate) holder: LeaseHolder,
     pub(crate) stopping: CancellationToken,
 }
 
-/// Why a recovery is left.
-enum Left {
-    /// It has ended, or is somebody else's.
+/// How a turn ends.
+enum Turn {
+    /// The recovery has ended, or is somebody else's.
     Over,
-    /// This process stops; somebody else may go on.
-    Stopping,
+    /// Its next page is due after this time.
+    Paced(Duration),
+    /// It cannot get on, for the reason given.
+    Held(String),
 }
 
 impl Recoveries {
     /// Takes recoveries until told to stop. A kill leaves them to others.
     pub(crate) async fn run(self) {
+        // When the first of those that were given back is due.
+        let mut due = None;
         loop {
-            let pause = match self.owing.store.take_recovery(&self.holder).await {
+            let pause = match self.owing.store.take_recovery(self.mode, &self.holder).await {
                 Ok(Some(recovery)) => {
-                    self.work(&recovery).await;
+                    if let Some(after) = self.take_turn(&recovery).await {
+                        let at = Instant::now() + after;
+                        due = Some(due.map_or(at, |due: Instant| due.min(at)));
+                    }
                     Duration::ZERO
                 }
-                Ok(None) => INTERVAL,
+                Ok(None) => {
+                    let until_due =
+                        due.take().map(|due: Instant| due.saturating_duration_since(Instant::now()));
+                    until_due.map_or(INTERVAL, |wait| wait.clamp(LOOK_PAUSE_MIN, INTERVAL))
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot look for recoveries; trying again");
+                    tracing::warn!(%error, mode = %self.mode, "cannot look for recoveries; trying again");
                     INTERVAL_AFTER_FAILURE
                 }
             };
@@ -66,29 +88,39 @@ impl Recoveries {
         }
     }
 
-    async fn work(&self, recovery: &Recovery) {
-        let Recovery { id, filter, pace, .. } = recovery;
-        tracing::info!(recovery.id = %id, webhook.id = %filter.webhook, pace, "recovering");
-        if let Left::Stopping = self.owe_pages(recovery).await
-            && let Err(error) = self.owing.store.release_recovery(id, &self.holder).await
-        {
-            tracing::warn!(%error, recovery.id = %id, "a recovery could not be handed over; it is taken up later");
+    /// Has a turn with a recovery and gives it back; returns when it is due again.
+    async fn take_turn(&self, recovery: &Recovery) -> Option<Duration> {
+        let Recovery { id, filter, pace, done, .. } = recovery;
+        if *done == 0 && recovery.waits_for.is_none() {
+            tracing::info!(recovery.id = %id, webhook.id = %filter.webhook, pace, "recovering");
         }
+        let (after, waits_for) = match self.owe_pages(recovery).await {
+            Turn::Over => return None,
+            Turn::Paced(after) => (after, None),
+            Turn::Held(reason) => {
+                self.owing.metrics.recovery_holds.inc();
+                if recovery.waits_for.as_ref() != Some(&reason) {
+                    tracing::warn!(reason, recovery.id = %id, "a recovery waits");
+                }
+                (INTERVAL_WHILE_HELD, Some(reason))
+            }
+        };
+        let given_back = (after, waits_for.as_deref());
+        if let Err(error) = self.owing.store.give_back_recovery(id, &self.holder, given_back).await {
+            tracing::warn!(%error, recovery.id = %id, "a recovery could not be given back; it is taken up later");
+            self.pause(INTERVAL_AFTER_FAILURE).await;
+        }
+        Some(after)
     }
 
-    async fn owe_pages(&self, recovery: &Recovery) -> Left {
+    async fn owe_pages(&self, recovery: &Recovery) -> Turn {
         let page_max = page_max(recovery.pace);
+        let began = Instant::now();
         let mut looked_at = None;
         loop {
-            if self.stopping.is_cancelled() {
-                return Left::Stopping;
-            }
             if looked_at.is_none_or(|at: Instant| DUE_LOOK_INTERVAL <= at.elapsed()) {
                 if let Some(reason) = self.hindrance(recovery).await {
-                    if let Some(left) = self.hold(recovery, &reason).await {
-                        return left;
-                    }
-                    continue;
+                    return Turn::Held(reason);
                 }
                 looked_at = Some(Instant::now());
             }
@@ -97,26 +129,20 @@ impl Recoveries {
                 Ok(RecoveryPage::Owed(owed)) => owed,
                 Ok(RecoveryPage::Ended(state)) => {
                     tracing::info!(recovery.id = %recovery.id, %state, "a recovery has ended");
-                    return Left::Over;
+                    return Turn::Over;
                 }
-                Ok(RecoveryPage::Lost) => return Left::Over,
-                Err(error) => {
-                    if let Some(left) = self.hold(recovery, &error.to_string()).await {
-                        return left;
-                    }
-                    continue;
-                }
+                Ok(RecoveryPage::Lost) => return Turn::Over,
+                Err(error) => return Turn::Held(error.to_string()),
             };
             let count = u32::try_from(owed.len()).unwrap_or(u32::MAX);
             if let Err(hindrance) = self.owing.publish(owed).await {
-                if let Some(left) = self.hold(recovery, &hindrance.to_string()).await {
-                    return left;
-                }
-                continue;
+                return Turn::Held(hindrance.to_string());
             }
-            let due = Duration::from_secs(1) * count / recovery.pace;
-            if self.pause(due.saturating_sub(started.elapsed())).await.is_none() {
-                return Left::Stopping;
+            let page = Duration::from_secs(1) * count / recovery.pace;
+            let rest = page.saturating_sub(started.elapsed());
+            let is_over = TURN_MAX <= began.elapsed() + rest;
+            if is_over || self.stopping.is_cancelled() || self.pause(rest).await.is_none() {
+                return Turn::Paced(rest);
             }
         }
     }
@@ -138,21 +164,6 @@ impl Recoveries {
         }
     }
 
-    /// Keeps the recovery a while without getting on; says when it is to be left.
-    async fn hold(&self, recovery: &Recovery, reason: &str) -> Option<Left> {
-        tracing::warn!(reason, recovery.id = %recovery.id, "a recovery waits");
-        self.owing.metrics.recovery_holds.inc();
-        match self.owing.store.hold_recovery(&recovery.id, &self.holder, reason).await {
-            Ok(true) => {}
-            Ok(false) => return Some(Left::Over),
-            Err(error) => log_failure(recovery, &error),
-        }
-        match self.pause(INTERVAL_WHILE_HELD).await {
-            Some(()) => None,
-            None => Some(Left::Stopping),
-        }
-    }
-
     async fn pause(&self, duration: Duration) -> Option<()> {
         self.stopping.run_until_cancelled(tokio::time::sleep(duration)).await
     }
@@ -161,10 +172,6 @@ impl Recoveries {
 /// So many deliveries that a page is about a second's worth, within what a page may have.
 fn page_max(pace: u32) -> usize {
     usize::try_from(pace).unwrap_or(usize::MAX).clamp(1, SERIES_PAGE_MAX)
-}
-
-fn log_failure(recovery: &Recovery, error: &StoreError) {
-    tracing::warn!(%error, recovery.id = %recovery.id, "a recovery could not be kept; another recorder may take it");
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub async fn what_the_broker_parked_is_put_back_as_it_was(context: Context) -> R
     ensure!(listed[0]["origin"] == "bellhop.test.events.0" && listed[1]["origin"] == "bellhop.test.due");
     ensure!(listed[1]["series"] == "4" && listed[1]["attempt"] == "3", "{}", listed[1]);
 
-    run(&site, &["redrive", "--all", "--queue", "test", "--count", "2"]).await?.succeeded()?;
+    run(&site, &["redrive", "--queue", "test", "--count", "2"]).await?.succeeded()?;
     let worker = site.worker().await?;
     let mut requests = endpoint.await_requests(2).await?;
     requests.sort_by_key(|request| request.webhook_id().to_owned());
@@ -126,26 +126,34 @@ pub async fn what_cannot_go_back_stays(context: Context) -> Result<()> {
     Ok(())
 }
 
-/// By id, and all of a queue if their number is known.
+/// By id, or the oldest of a queue; what lies behind them stays.
 pub async fn only_what_was_counted_is_thrown_away(context: Context) -> Result<()> {
     let site = context.site().await?;
     let amqp = site.amqp().await?;
-    for number in 0..4 {
+    for number in 0..5 {
         let message = parked(&format!("parked-{number}"), "evt", "bellhop.test.events.0");
         amqp.publish(&message).await?;
     }
-    await_listed(&site, "test", 4).await?;
+    await_listed(&site, "test", 5).await?;
     run(&site, &["discard", "parked-2"]).await?.succeeded()?;
-    let all = ["discard", "--all", "--queue", "test", "--count"];
-    let refused = run(&site, &[&all[..], &["4"]].concat()).await?.ended_with(2)?;
-    refused.complains_of(&["holds 3 messages, not 4", "--count 3"])?;
-    run(&site, &["discard", "--all", "--queue", "test"]).await?.ended_with(2)?.complains_of(&["--count"])?;
+    let oldest = ["discard", "--queue", "test", "--count"];
+    let refused = run(&site, &[&oldest[..], &["5"]].concat()).await?.ended_with(2)?;
+    refused.complains_of(&["holds 4 messages, not 5", "bellhop parked list"])?;
+    run(&site, &["discard", "--count", "1"]).await?.ended_with(2)?.complains_of(&["--queue"])?;
+    run(&site, &["discard", "--queue", "test"]).await?.ended_with(2)?;
     run(&site, &["discard"]).await?.ended_with(2)?;
-    let left = await_listed(&site, "test", 3).await?;
-    let ids: Vec<_> = left.iter().filter_map(|message| message["id"].as_str()).collect();
-    ensure!(ids == ["parked-0", "parked-1", "parked-3"], "{ids:?}");
-    let told = run(&site, &[&all[..], &["3"]].concat()).await?.succeeded()?.stdout;
+    let ids = async |count| {
+        let left = await_listed(&site, "test", count).await?;
+        let ids = left.iter().filter_map(|message| message["id"].as_str().map(str::to_owned));
+        anyhow::Ok(ids.collect::<Vec<_>>())
+    };
+    let left = ids(4).await?;
+    ensure!(left == ["parked-0", "parked-1", "parked-3", "parked-4"], "{left:?}");
+    let told = run(&site, &[&oldest[..], &["3"]].concat()).await?.succeeded()?.stdout;
     ensure!(told.contains("3 messages are gone for good"), "{told}");
+    let left = ids(1).await?;
+    ensure!(left == ["parked-4"], "{left:?}");
+    run(&site, &[&oldest[..], &["1"]].concat()).await?.succeeded()?;
     amqp.ensure_empty([queues::parked("test").as_str()]).await
 }
 

@@ -2,6 +2,7 @@
 
 pub mod expunging;
 pub mod jobs;
+pub mod turns;
 
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{Mode, OrganisationId, Records, WebhookId};
@@ -179,7 +180,8 @@ impl Exhausted {
             published(site, &records).await?;
         }
         let recorder = site.recorder().await?;
-        tables.await_count("deliveries WHERE state = 'exhausted'", i64::try_from(count)?).await?;
+        let ended = format!("deliveries WHERE state = 'exhausted' AND webhook = '{id}'");
+        tables.await_count(&ended, i64::try_from(count)?).await?;
         ensure!(recorder.drain().await?.success());
         Ok(Self { webhook, endpoint, _receiver: receiver, tables, events, since })
     }

@@ -3,7 +3,9 @@
 //! A page is one transaction: it begins the series, counts what it passes over and notes how far it got. Whoever takes
 //! the recovery up next finds what is begun and not published, publishes that, and goes on behind it.
 
-use bellhop_model::{Actor, DeliveryId, DeliveryStateName, EventType, RecoveryId};
+use std::time::Duration;
+
+use bellhop_model::{Actor, DeliveryId, DeliveryStateName, EventType, Mode, RecoveryId};
 use deadpool_postgres::{Object, Transaction};
 use time::OffsetDateTime;
 use tokio_postgres::types::ToSql;
@@ -16,13 +18,15 @@ use crate::log::row::{optional, parsed};
 use crate::postgres::Fault;
 use crate::{Store, StoreError, random};
 
-/// `$1`: who takes it, `$2`: seconds until another may.
+/// `$1`: who takes it, `$2`: seconds until another may, `$3`: the mode. In turns: who was given back the longest ago comes
+/// first. Whoever could not give one back, because PostgreSQL was away, may go on with it.
 const TAKE: &str = "
     UPDATE recoveries SET leased_by = $1, leased_until = clock_timestamp() + make_interval(secs => $2)
     WHERE id = (
         SELECT id FROM recoveries
-        WHERE state = 'running' AND (leased_until IS NULL OR leased_until < clock_timestamp())
-        ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        WHERE state = 'running' AND mode = $3
+          AND (leased_until IS NULL OR leased_until < clock_timestamp() OR leased_by = $1)
+        ORDER BY leased_until NULLS FIRST, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING ";
 
 /// The fence: whoever lost the recovery to another, or to a cancellation, finds no row.
@@ -40,6 +44,13 @@ const NEXT: &str = "
     WHERE webhook = $1 AND $2 <= begun_at AND begun_at < $3 AND state = ANY ($4)
       AND ($5::text IS NULL OR event_type = $5) AND ($6::timestamptz IS NULL OR ($6, $7::text) < (begun_at, id))
     ORDER BY begun_at, id LIMIT $8";
+
+/// `$3`: seconds until somebody may take it up, `$4`: what it waits for, or null to leave that.
+const GIVE_BACK: &str = "
+    UPDATE recoveries
+    SET leased_by = NULL, leased_until = clock_timestamp() + make_interval(secs => $3),
+        waits_for = coalesce($4, waits_for)
+    WHERE id = $1 AND leased_by = $2 AND state = 'running'";
 
 const ADVANCE: &str = "
     UPDATE recoveries
@@ -82,15 +93,20 @@ impl LeaseHolder {
 }
 
 impl Store {
-    /// Takes a recovery that runs and that nobody has, for a while; each page renews that.
+    /// Takes a recovery that runs, that nobody has and whose time has come, for a while; each page renews that.
+    ///
+    /// * `mode`: live or test: neither waits for the other.
     ///
     /// # Errors
     /// PostgreSQL's.
-    pub async fn take_recovery(&self, holder: &LeaseHolder) -> Result<Option<Recovery>, StoreError> {
+    pub async fn take_recovery(
+        &self,
+        mode: Mode,
+        holder: &LeaseHolder,
+    ) -> Result<Option<Recovery>, StoreError> {
         let take = async |client: &mut Object| {
-            let row = client
-                .query_opt(&format!("{TAKE}{RECOVERY_COLUMNS}"), &[&holder.0, &LEASE.as_secs_f64()])
-                .await?;
+            let parameters: [&(dyn ToSql + Sync); 3] = [&holder.0, &LEASE.as_secs_f64(), &mode.as_str()];
+            let row = client.query_opt(&format!("{TAKE}{RECOVERY_COLUMNS}"), &parameters).await?;
             row.as_ref().map(recovery).transpose()
         };
         self.inner.postgres.run(take).await
@@ -119,42 +135,27 @@ impl Store {
         self.inner.postgres.run(owe).await
     }
 
-    /// Keeps a recovery although it does not get on.
+    /// Gives a recovery back, to be taken up by anybody when its next page is due.
     ///
-    /// * `waits_for`: what for, in words.
-    /// * returns whether it is still ours and running.
+    /// * `after`: how long until then.
+    /// * `waits_for`: what keeps it from getting on, in words, if something does.
     ///
     /// # Errors
-    /// PostgreSQL's.
-    pub async fn hold_recovery(
+    /// PostgreSQL's. It stays ours then: [`Store::take_recovery`] gives it to us again, and to others when our time with it
+    /// is over.
+    pub async fn give_back_recovery(
         &self,
         id: &RecoveryId,
         holder: &LeaseHolder,
-        waits_for: &str,
-    ) -> Result<bool, StoreError> {
-        let hold = async |client: &mut Object| {
-            let update = "
-                UPDATE recoveries SET waits_for = $3, leased_until = clock_timestamp() + make_interval(secs => $4)
-                WHERE id = $1 AND leased_by = $2 AND state = 'running'";
+        (after, waits_for): (Duration, Option<&str>),
+    ) -> Result<(), StoreError> {
+        let give_back = async |client: &mut Object| {
             let parameters: [&(dyn ToSql + Sync); 4] =
-                [&id.as_str(), &holder.0, &waits_for, &LEASE.as_secs_f64()];
-            Ok(client.execute(update, &parameters).await? == 1)
-        };
-        self.inner.postgres.run(hold).await
-    }
-
-    /// Gives a recovery back, so that another takes it up at once.
-    ///
-    /// # Errors
-    /// PostgreSQL's; another then takes it up when our time with it is over.
-    pub async fn release_recovery(&self, id: &RecoveryId, holder: &LeaseHolder) -> Result<(), StoreError> {
-        let release = async |client: &mut Object| {
-            let update = "UPDATE recoveries SET leased_by = NULL, leased_until = NULL
-                          WHERE id = $1 AND leased_by = $2";
-            client.execute(update, &[&id.as_str(), &holder.0]).await?;
+                [&id.as_str(), &holder.0, &after.as_secs_f64(), &waits_for];
+            client.execute(GIVE_BACK, &parameters).await?;
             Ok(())
         };
-        self.inner.postgres.run(release).await
+        self.inner.postgres.run(give_back).await
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 pub(crate) mod cluster;
 pub(crate) mod producer;
+pub(crate) mod recorders;
 pub(crate) mod stores;
 pub(crate) mod workers;
 

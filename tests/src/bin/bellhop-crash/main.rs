@@ -8,6 +8,7 @@ mod rows;
 
 mod faults;
 mod publisher;
+mod recorded;
 mod scene;
 mod trial;
 

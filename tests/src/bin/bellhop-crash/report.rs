@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::conditions::Conditions;
 use crate::faults::FORGOTTEN_MAX;
+use crate::recorded::LogBalance;
 use crate::scene::{HEARTBEAT_SECONDS, RETRY_WAITS, WORK_MAX};
 use crate::trial::{Figures, Outcome};
 
@@ -56,6 +57,14 @@ pub(crate) fn line(outcome: &Outcome) -> String {
         seconds(back_s),
         seconds(over_s),
     );
+    if let Some(LogBalance { told, missing, in_flight, made_up }) = &figures.log {
+        let rates: Vec<String> = figures.deliveries_per_s.iter().map(|rate| format!("{rate:.0}")).collect();
+        line.push_str(&format!(
+            "\n    the log tells of {told} requests, misses {missing} ({in_flight} in flight at most), makes up {made_up}; \
+             deliveries/s before, during, after: {}",
+            rates.join(", ")
+        ));
+    }
     for breach in balance.breaches.iter().take(BREACHES_TOLD_MAX) {
         line.push_str(&format!("\n    {}", breach.lines().next().unwrap_or_default()));
     }
@@ -80,6 +89,8 @@ ok       nothing lost or still owed, no attempt above 3, requests of a delivery 
          1 + faults. A worker's kill is one fault. Where the broker or its connections go, it may forget two
          acknowledgements of one delivery, that of the event and that of a waiting copy: {FORGOTTEN_MAX} faults; with Redis
          at once, {} faults. Stops, alarms, Redis, PostgreSQL and producers are none: nothing may be repeated.
+         With a recorder the delivery log must tell of each request that was received, and of no other, except of those
+         that a killed worker had in flight; deliveries/s are to the two webhooks that take everything at once.
          Not as in production: endpoints take up to {WORK_MAX:?} to answer, and heartbeats come every {HEARTBEAT_SECONDS} s \
          where RabbitMQ is paused.",
         FORGOTTEN_MAX + 1

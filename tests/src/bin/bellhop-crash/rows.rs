@@ -2,7 +2,7 @@
 
 use bellhop_tests::stack::Service;
 
-use crate::faults::{Striking, broker, cluster, producer, stores, workers};
+use crate::faults::{Striking, broker, cluster, producer, recorders, stores, workers};
 use crate::scene::{Scene, Way};
 
 /// One fault.
@@ -36,6 +36,8 @@ rows! {
     "worker-killed-often", "a worker killed, ten times in a row", Direct, workers::killed_in_a_row;
     "workers-killed", "all workers killed at once", Direct, workers::all_killed;
     "workers-replaced", "each worker told to stop, replaced", Direct, workers::stopped;
+    "worker-killed-logged", "a worker killed, with a recorder", Recorded, recorders::worker_killed;
+    "recorder-killed", "the recorder killed", Recorded, recorders::killed;
     "producer-killed", "a producer killed while it publishes", Direct, producer::killed;
     "broker-killed", "RabbitMQ killed", Direct, broker::killed;
     "broker-restarted", "RabbitMQ restarted", Direct, broker::restarted;
@@ -49,6 +51,8 @@ rows! {
     "redis-killed", "Redis killed", Direct, |scene| stores::killed(scene, Service::Redis);
     "redis-paused", "Redis paused", Direct, |scene| stores::paused(scene, Service::Redis);
     "postgres-killed", "PostgreSQL killed", Direct, |scene| stores::killed(scene, Service::Postgres);
+    "postgres-killed-logged", "PostgreSQL killed, with a recorder", Recorded,
+        |scene| stores::killed(scene, Service::Postgres);
     "postgres-paused", "PostgreSQL paused", Direct, |scene| stores::paused(scene, Service::Postgres);
     "servers-killed", "all three servers killed at once", Direct, broker::all_servers_killed;
 }

@@ -13,11 +13,11 @@ use bellhop_tests::amqp::Amqp;
 use bellhop_tests::cluster::Cluster;
 use bellhop_tests::ground::Ground;
 use bellhop_tests::operator::Operator;
-use bellhop_tests::patience::PATIENCE;
+use bellhop_tests::patience::{PATIENCE, eventually};
 use bellhop_tests::place::Place;
 use bellhop_tests::program::Program;
 use bellhop_tests::queues;
-use bellhop_tests::receiver::{Answer, Receiver};
+use bellhop_tests::receiver::{Answer, Receiver, Request};
 use bellhop_tests::relay::Relay;
 use bellhop_tests::stack::{Addresses, Stack};
 use bellhop_tests::worker::{Logs, Worker};
@@ -28,6 +28,7 @@ use url::Url;
 
 use crate::conditions::Conditions;
 use crate::publisher::Publisher;
+use crate::recorded::{LogBalance, Tables, new_ends};
 
 /// Paths of endpoints that take everything at once.
 pub(crate) const HEALTHY: [&str; 2] = ["/steady", "/other"];
@@ -37,6 +38,9 @@ const FLAKY: &str = "/flaky";
 
 /// The path of the endpoint that refuses everything.
 const BROKEN: &str = "/broken";
+
+/// How many webhooks each event is for.
+pub(crate) const WEBHOOKS: usize = 4;
 
 /// How many workers there are.
 pub(crate) const WORKERS: usize = 2;
@@ -73,6 +77,8 @@ pub(crate) enum Way {
     Relayed,
     /// To a cluster of three nodes, which the row has to itself.
     Clustered,
+    /// As usual, and a recorder takes what the workers tell the log.
+    Recorded,
 }
 
 /// Everything that a fault may strike.
@@ -87,6 +93,10 @@ pub(crate) struct Scene {
     pub(crate) program: Program,
     /// The workers that run.
     pub(crate) workers: Vec<Worker>,
+    /// The recorder, where there is one.
+    pub(crate) recorder: Option<Worker>,
+    /// Most requests that were in flight when a worker was killed.
+    pub(crate) in_flight: usize,
     /// The platform.
     pub(crate) publisher: Publisher,
     /// What the workers reach the broker through, where they do.
@@ -97,6 +107,7 @@ pub(crate) struct Scene {
     paths: BTreeMap<String, &'static str>,
     logs: Vec<Logs>,
     hold: Duration,
+    rate: usize,
 }
 
 impl Scene {
@@ -128,6 +139,10 @@ impl Scene {
             .with("BELLHOP_LOGS_LEVELS", LOGS_LEVELS);
         let mut logs = Vec::new();
         let workers = start(&program, WORKERS, &mut logs).await?;
+        let recorder = match way {
+            Way::Recorded => Some(start_recorder(&program, &mut logs).await?),
+            Way::Direct | Way::Beating | Way::Relayed | Way::Clustered => None,
+        };
         let publisher_url = if way == Way::Relayed { place.amqp_url() } else { amqp_url };
         let publisher = Publisher::start(&publisher_url, conditions.rate).await?;
         Ok(Self {
@@ -136,6 +151,8 @@ impl Scene {
             place,
             program,
             workers,
+            recorder,
+            in_flight: 0,
             publisher,
             relay,
             confirmed: BTreeSet::new(),
@@ -143,7 +160,20 @@ impl Scene {
             paths,
             logs,
             hold: conditions.hold(),
+            rate: conditions.rate,
         })
+    }
+
+    /// Starts a recorder and waits until it is ready.
+    pub(crate) async fn start_recorder(&mut self) -> Result<()> {
+        self.recorder = Some(start_recorder(&self.program, &mut self.logs).await?);
+        Ok(())
+    }
+
+    /// How many events are published within some time, at most.
+    pub(crate) fn published_within(&self, span: Duration) -> usize {
+        let events = u32::try_from(self.rate).unwrap_or(u32::MAX);
+        usize::try_from((span * events).as_secs()).unwrap_or(usize::MAX).saturating_add(1)
     }
 
     /// Starts workers and waits until they are ready.
@@ -172,16 +202,31 @@ impl Scene {
     /// Waits until every delivery has ended and nothing moves any more, or patience is over; then stops the workers.
     ///
     /// * `faults`: how many faults may have caught one delivery.
-    /// * returns every request that came, and the balance.
-    pub(crate) async fn settle(&mut self, owed: &Owed, faults: usize) -> Result<(Account, Balance)> {
+    /// * returns every request that came, the balance, and that of the delivery log where there is a recorder.
+    pub(crate) async fn settle(
+        &mut self,
+        owed: &Owed,
+        faults: usize,
+    ) -> Result<(Account, Balance, Option<LogBalance>)> {
         let amqp = Amqp::connect(&self.place.amqp_url()).await?;
         let mut ends = self.await_ends(&amqp, owed).await?;
         for worker in std::mem::take(&mut self.workers) {
             let status = worker.drain().await?;
             ensure!(status.success(), "a worker that was told to stop ended with {status}");
         }
-        ends.extend(logged(&amqp).await?);
+        let recorder = self.recorder.take();
+        let log = match recorder {
+            None => {
+                ends.extend(logged(&amqp).await?);
+                None
+            }
+            Some(recorder) => Some(self.close_log(&amqp, recorder).await?),
+        };
         let (account, mut balance) = self.balance(&ends, owed, faults)?;
+        let log = log.map(|(log, breaches)| {
+            balance.breaches.extend(breaches);
+            log
+        });
         let parked = ["live", "test"].map(queues::parked);
         for queue in
             queues::owed(RETRY_WAITS).into_iter().chain(parked).chain([queues::UNROUTABLE.to_owned()])
@@ -191,7 +236,31 @@ impl Scene {
                 balance.breaches.push(format!("`{queue}` holds {left} messages that nobody takes"));
             }
         }
-        Ok((account, balance))
+        Ok((account, balance, log))
+    }
+
+    /// Waits until the recorder has taken everything, stops it, and holds the log against what was received.
+    async fn close_log(&self, amqp: &Amqp, recorder: Worker) -> Result<(LogBalance, Vec<String>)> {
+        let is_empty = async || Ok((amqp.count([queues::LOG]).await? == 0).then_some(()));
+        eventually("the recorder to take everything", is_empty).await?;
+        let status = recorder.drain().await?;
+        ensure!(status.success(), "a recorder that was told to stop ended with {status}");
+        let tables = Tables::open(&self.place).await?;
+        tables.compare(&self.receiver.requests(), &self.paths, self.in_flight).await
+    }
+
+    /// How many deliveries a second the webhooks took that take everything at once, between moments.
+    ///
+    /// * returns one fewer than there are moments.
+    pub(crate) fn rates(&self, moments: &[std::time::Instant]) -> Vec<f64> {
+        let requests = self.receiver.requests();
+        let taken = |from: std::time::Instant, until: std::time::Instant| {
+            let is_taken = |request: &&Request| {
+                HEALTHY.contains(&request.path()) && (from..until).contains(&request.arrived)
+            };
+            requests.iter().filter(is_taken).count() as f64 / (until - from).as_secs_f64().max(f64::EPSILON)
+        };
+        moments.windows(2).map(|pair| taken(pair[0], pair[1])).collect()
     }
 
     /// Writes what the workers logged into a folder.
@@ -217,7 +286,10 @@ impl Scene {
         let (mut ends, mut requests, mut quiet_since) = (Vec::new(), 0, Instant::now());
         while Instant::now() < deadline {
             looks.tick().await;
-            let found = logged(amqp).await?;
+            let found = match self.recorder {
+                None => logged(amqp).await?,
+                Some(_) => new_ends(Tables::open(&self.place).await?.ends().await?, &ends),
+            };
             let is_quiet = found.is_empty() && requests == self.receiver.received();
             if !is_quiet {
                 (requests, quiet_since) = (self.receiver.received(), Instant::now());
@@ -250,7 +322,7 @@ pub(crate) fn owed(events: BTreeSet<String>) -> Owed {
 fn reach(place: &Place, way: Way, relay: &Relay) -> Result<String> {
     let direct = place.amqp_url();
     match way {
-        Way::Direct | Way::Clustered => Ok(direct),
+        Way::Direct | Way::Clustered | Way::Recorded => Ok(direct),
         Way::Beating => Ok(format!("{direct}?heartbeat={HEARTBEAT_SECONDS}")),
         Way::Relayed => {
             let mut url = Url::parse(&direct).context("the broker's URL")?;
@@ -266,6 +338,14 @@ async fn start(program: &Program, count: usize, kept: &mut Vec<Logs>) -> Result<
     let logs: Vec<Logs> = (0..count).map(|_| Logs::default()).collect();
     kept.extend(logs.iter().cloned());
     try_join_all(logs.into_iter().map(|logs| Worker::start(program, logs))).await
+}
+
+async fn start_recorder(program: &Program, kept: &mut Vec<Logs>) -> Result<Worker> {
+    let logs = Logs::default();
+    kept.push(logs.clone());
+    let recorder = Worker::launch_command(program, "recorder", logs).await?;
+    recorder.await_ready().await?;
+    Ok(recorder)
 }
 
 /// Registers the webhooks.

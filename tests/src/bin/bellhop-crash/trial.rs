@@ -11,6 +11,7 @@ use bellhop_tests::stack::Stack;
 use serde::Serialize;
 
 use crate::conditions::Conditions;
+use crate::recorded::LogBalance;
 use crate::rows::Row;
 use crate::scene::{HEALTHY, Scene, owed};
 
@@ -38,6 +39,10 @@ pub(crate) struct Figures {
     pub(crate) back_s: Option<f64>,
     /// From then until every delivery of those events was over, waits between attempts included.
     pub(crate) over_s: Option<f64>,
+    /// Deliveries a second to the webhooks that take everything at once: before the fault, until it was healed, after it.
+    pub(crate) deliveries_per_s: Vec<f64>,
+    /// The delivery log's balance, where a recorder ran.
+    pub(crate) log: Option<LogBalance>,
 }
 
 impl Outcome {
@@ -79,15 +84,17 @@ async fn try_row(
 }
 
 async fn measure(row: &Row, scene: &mut Scene) -> Result<Figures> {
+    let began = Instant::now();
     scene.hold().await;
     let struck = Instant::now();
     let faults = (row.strike)(scene).await.with_context(|| format!("strike: {}", row.words))?;
     let healed = Instant::now();
     scene.hold().await;
+    let deliveries_per_s = scene.rates(&[began, struck, healed, Instant::now()]);
     let published = scene.publisher.finish().await?;
     let confirmed = published.iter().map(|offered| offered.id.clone());
     let owed = owed(confirmed.chain(scene.confirmed.iter().cloned()).collect());
-    let (account, balance) = scene.settle(&owed, faults).await?;
+    let (account, balance, log) = scene.settle(&owed, faults).await?;
     let before = || published.iter().filter(|offered| offered.at <= healed).map(|offered| &*offered.id);
     let everybody = [&owed.taking[..], &owed.refusing].concat();
     let after_healing = |last: Instant| last.saturating_duration_since(healed).as_secs_f64();
@@ -97,5 +104,7 @@ async fn measure(row: &Row, scene: &mut Scene) -> Result<Figures> {
         fault_s: (healed - struck).as_secs_f64(),
         back_s: account.last_over(before(), &HEALTHY).map(after_healing),
         over_s: account.last_over(before(), &everybody).map(after_healing),
+        deliveries_per_s,
+        log,
     })
 }

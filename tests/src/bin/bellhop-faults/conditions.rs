@@ -21,6 +21,8 @@ pub(crate) struct Conditions {
     pub(crate) events: usize,
     /// Dead endpoints at once.
     pub(crate) dead: usize,
+    /// Exhausted deliveries that a recovery owes again.
+    pub(crate) recover: usize,
     /// The scenarios, in the order of the table.
     #[serde(skip)]
     pub(crate) scenarios: Vec<&'static Scenario>,
@@ -37,6 +39,7 @@ impl Conditions {
             seconds: number("SECONDS", 60, 5..=600)?,
             events: number("EVENTS", 100_000, 500..=500_000)?,
             dead: number("DEAD", 10_000, 30..=30_000)?,
+            recover: number("RECOVER", 100_000, 100..=1_000_000)?,
             scenarios: match std::env::var("ROWS") {
                 Ok(names) => chosen(&names)?,
                 Err(_) => SCENARIOS.iter().collect(),
@@ -54,11 +57,11 @@ impl Conditions {
 
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rate, seconds, events, dead, scenarios, .. } = self;
+        let Self { rate, seconds, events, dead, recover, scenarios, .. } = self;
         writeln!(f, "{rate} events/s (RATE), a trickle {}/s, for {seconds} s (SECONDS)", self.trickle())?;
         write!(
             f,
-            "bursts of {events} (EVENTS), {dead} dead endpoints (DEAD), {} of {} scenarios (ROWS)",
+            "bursts of {events} (EVENTS), {dead} dead endpoints (DEAD), {recover} recovered (RECOVER), {} of {} scenarios (ROWS)",
             scenarios.len(),
             SCENARIOS.len()
         )

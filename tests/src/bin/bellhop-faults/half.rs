@@ -1,5 +1,6 @@
 //! One half of a comparison: a place of its own, webhooks, workers, streams of events, and what came of them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -20,6 +21,7 @@ use crate::figures::{Drain, Healthy, as_f64};
 use crate::fleet::{Counts, Fleet};
 use crate::meter::{Costs, Sample, Usage, sample};
 use crate::plan::{Part, Plan, Stream, Until};
+use crate::recovering::Recovering;
 use crate::shards::tell_apart;
 use crate::sink::{Expected, Run, RunTally};
 use crate::stage::Stage;
@@ -92,15 +94,23 @@ impl Scene<'_> {
         std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
         let mut fleet = Fleet::start(&self.stage.binary, self.place, self.plan.lanes, &logs).await?;
         self.warm_up(&mut fleet).await.context("the warm-up")?;
+        let recovering = if self.plan.is_recorded {
+            Some(self.prepare_recovery(&logs).await.context("prepare the recovery")?)
+        } else {
+            None
+        };
         let before = Usage::now(self.stage, &fleet)?;
         let (samples, watched) = watch::channel(Vec::new());
         let published = tokio::select! {
-            published = self.publish_all(watched) => published?,
+            published = self.publish_all(recovering.as_ref(), watched) => published?,
             broken = sample(&mut fleet, &samples) => return Err(broken),
         };
         let after = Usage::now(self.stage, &fleet)?;
         let (counts, rss_peak) = (fleet.counts().await?, fleet.rss_peak()?);
         fleet.stop().await?;
+        if let Some(recovering) = recovering {
+            recovering.stop().await?;
+        }
         let tally = self.stage.tally().await?;
         let mut ledger = Ledger::of(&self.expected);
         let parked = audit(&self.place.amqp_url(), self.plan.shards(), &mut ledger, &tally).await;
@@ -156,12 +166,21 @@ impl Scene<'_> {
     }
 
     /// Publishes every stream, and waits until the half is over.
-    async fn publish_all(&self, samples: watch::Receiver<Vec<Sample>>) -> Result<Vec<Published>> {
+    async fn publish_all(
+        &self,
+        recovering: Option<&Recovering>,
+        samples: watch::Receiver<Vec<Sample>>,
+    ) -> Result<Vec<Published>> {
         let streams = self.plan.streams.iter().enumerate().map(async |(index, stream)| {
             // waits: for its place among the others.
             sleep(stream.after).await;
             let mode = self.plan.webhooks[stream.webhooks[0]].mode;
-            let published = self.publish(index + 1, (mode, stream.events), stream.per_second).await?;
+            let published = if stream.part == Part::Recovered {
+                recovering.context("nobody is there to recover")?.begin().await?;
+                None
+            } else {
+                Some(self.publish(index + 1, (mode, stream.events), stream.per_second).await?)
+            };
             if let (Until::Taken { at_most }, true) = (self.plan.until, stream.part != Part::Dead) {
                 self.await_taken(index + 1, stream.events, at_most).await?;
             }
@@ -173,7 +192,15 @@ impl Scene<'_> {
             // waits: for what is left behind to show in memory.
             sleep(then).await;
         }
-        Ok(published)
+        Ok(published.into_iter().flatten().collect())
+    }
+
+    /// What a recovery needs: its deliveries on record, and a recorder.
+    async fn prepare_recovery(&self, logs: &Path) -> Result<Recovering> {
+        let mut streams = self.plan.streams.iter().enumerate();
+        let recovered = streams.find(|(_, stream)| stream.part == Part::Recovered);
+        let recovered = recovered.map(|(index, stream)| (index + 1, stream));
+        Recovering::prepare((self.stage.binary.as_path(), logs), self.place, recovered).await
     }
 
     async fn publish(

@@ -15,6 +15,7 @@ mod audit;
 mod fleet;
 mod half;
 mod meter;
+mod recovering;
 mod shards;
 mod stage;
 
@@ -134,6 +135,7 @@ Environment variables:
   SECONDS   how long each half publishes, 5 to 600; default 60
   EVENTS    events of a burst or flood, 500 to 500000; default 100000
   DEAD      dead endpoints at once, 30 to 30000; default 10000
+  RECOVER   exhausted deliveries that are owed again, 100 to 1000000; default 100000
   ROWS      which scenarios, separated by commas; default all
   OUTPUT    where the figures go; default target/bench/isolation.json
 

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) lanes: &'static [Option<&'static str>],
     /// Settings that are not production's.
     pub(crate) settings: &'static [(&'static str, &'static str)],
+    /// Whether a recorder takes what the workers tell the log.
+    pub(crate) is_recorded: bool,
     /// When it is over.
     pub(crate) until: Until,
 }
@@ -51,6 +53,8 @@ pub(crate) enum Part {
     Beside,
     /// It ought to be taken, however long that takes.
     Burst,
+    /// It is on record as exhausted, and a recovery owes it again; nobody publishes it.
+    Recovered,
     /// It will not be taken, or only much later.
     Dead,
 }

@@ -3,6 +3,7 @@
 mod bursts;
 mod dead;
 mod neighbours;
+mod recovery;
 
 use std::time::Duration;
 
@@ -58,6 +59,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         halves: neighbours::shared_host,
     },
     Scenario {
+        name: "recovery",
+        words: "50 organisations trickle while RECOVER exhausted deliveries of one are owed again, 1000/s, a recorder \
+                running; without: none are",
+        halves: recovery::recovery,
+    },
+    Scenario {
         name: "dead-memory",
         words: "ten events for each of DEAD endpoints, on as many hosts, that refuse, hang, or have no address; \
                 deadline 500 ms instead of 15 s, so that each is found out within minutes",
@@ -73,7 +80,7 @@ const HEALTHY_PATIENCE: Duration = Duration::from_secs(120);
 
 fn plan(name: &'static str, webhooks: Vec<Webhook>, streams: Vec<Stream>) -> Plan {
     let until = Until::Taken { at_most: HEALTHY_PATIENCE };
-    Plan { name, webhooks, streams, lanes: ONE_WORKER, settings: &[], until }
+    Plan { name, webhooks, streams, lanes: ONE_WORKER, settings: &[], is_recorded: false, until }
 }
 
 fn quick(count: usize) -> impl Iterator<Item = Webhook> {

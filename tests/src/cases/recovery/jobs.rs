@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use time::Duration;
 
 use super::{Exhausted, argument, await_state, delivery_of, recover, redeliver};
-use crate::amqp::Message;
+use crate::amqp::{Amqp, Message};
 use crate::appointment::{APPOINTMENT, SCHEDULED};
 use crate::context::{Context, Site};
 use crate::patience::eventually;
@@ -15,7 +15,7 @@ use crate::patience::eventually;
 const DELIVERIES: usize = 330;
 
 /// More than a recovery suffers in the due lane.
-const FLOOD: usize = 1_001;
+pub(super) const FLOOD: usize = 1_001;
 
 /// As if the time were over that a recorder has a recovery to itself.
 const LEASES_END: &str = "UPDATE recoveries SET leased_until = now() - interval '1 s'";
@@ -56,12 +56,7 @@ pub async fn a_recovery_waits_while_the_due_lane_is_full(context: Context) -> Re
     let site = context.site().await?;
     let exhausted = Exhausted::prepare(&context, &site, 3).await?;
     let amqp = site.amqp().await?;
-    let due = Message {
-        exchange: "bellhop.test".to_owned(),
-        routing_key: "due".to_owned(),
-        ..Message::event("test", SCHEDULED, "evt-due", APPOINTMENT)
-    };
-    amqp.publish_all(&vec![due; FLOOD]).await?;
+    flood(&amqp).await?;
     let _recorder = site.recorder().await?;
     let begun = begin(&site, &exhausted, &[]).await?;
     let id = begun["id"].as_str().context("an id")?;
@@ -166,8 +161,22 @@ pub async fn a_dry_run_counts_and_begins_nothing(context: Context) -> Result<()>
     Ok(())
 }
 
+/// Fills the due lane of Test Mode.
+pub(super) async fn flood(amqp: &Amqp) -> Result<()> {
+    let due = Message {
+        exchange: "bellhop.test".to_owned(),
+        routing_key: "due".to_owned(),
+        ..Message::event("test", SCHEDULED, "evt-due", APPOINTMENT)
+    };
+    amqp.publish_all(&vec![due; FLOOD]).await
+}
+
 /// Begins a recovery of all that was exhausted, unless told otherwise.
-async fn begin(site: &Site, exhausted: &Exhausted, arguments: &[&str]) -> Result<serde_json::Value> {
+pub(super) async fn begin(
+    site: &Site,
+    exhausted: &Exhausted,
+    arguments: &[&str],
+) -> Result<serde_json::Value> {
     let since = argument(exhausted.since)?;
     let all = [&["--webhook", &exhausted.webhook.id, "--since", &since], arguments].concat();
     recover(site, &all).await

@@ -1,4 +1,4 @@
-//! Putting parked messages back, or throwing them away: by id, or all of one queue.
+//! Putting parked messages back, or throwing them away: by id, or so many of one queue, the oldest.
 //!
 //! Each is settled before the next. Killed in between, a message put back may also still be parked; none is lost.
 
@@ -15,13 +15,11 @@ const IDS_MAX: usize = 100;
 #[derive(Debug, Args)]
 pub(crate) struct MoveArguments {
     /// Their ids, as listed.
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
+    #[arg(required_unless_present = "count", conflicts_with = "count", value_name = "ID")]
     ids: Vec<String>,
-    /// Every message of a queue.
-    #[arg(long, requires = "queue", requires = "count")]
-    all: bool,
-    /// How many those are, so that nothing goes that you have not seen.
-    #[arg(long, requires = "all", value_parser = read_count)]
+    /// So many messages of one queue, the oldest, as listed: nothing goes that you have not seen. None goes when fewer are
+    /// there.
+    #[arg(long, requires = "queue", value_parser = read_count)]
     count: Option<usize>,
     /// Only of this queue.
     #[arg(long, value_enum)]
@@ -50,9 +48,9 @@ pub(super) async fn run(
     movement: Movement,
     arguments: MoveArguments,
 ) -> Result<(), Failure> {
-    let MoveArguments { ids, all: _, count, queue } = arguments;
+    let MoveArguments { ids, count, queue } = arguments;
     let tally = match (count, queue) {
-        (Some(count), Some(queue)) => move_all(declarer, movement, (queue, count)).await?,
+        (Some(count), Some(queue)) => move_oldest(declarer, movement, (queue, count)).await?,
         _ => move_named(declarer, movement, (ids, queue)).await?,
     };
     match movement {
@@ -88,7 +86,7 @@ async fn move_named(
     Ok(tally)
 }
 
-async fn move_all(
+async fn move_oldest(
     declarer: &Declarer,
     movement: Movement,
     (queue, count): (ParkingQueue, usize),
@@ -96,15 +94,13 @@ async fn move_all(
     let name = queue.name();
     let parking = open(declarer, queue).await?;
     let mut there = 0;
-    while there <= LOOKED_AT_MAX && take(&parking).await?.is_some() {
+    while there < count && take(&parking).await?.is_some() {
         there += 1;
     }
     parking.close().await;
-    if there != count {
-        let more = if LOOKED_AT_MAX < there { "more than " } else { "" };
-        let there = there.min(LOOKED_AT_MAX);
+    if there < count {
         return Err(Failure::Request(format!(
-            "--count: `{name}` holds {more}{there} messages, not {count}: see `bellhop parked list`, then say `--count {there}`"
+            "--count: `{name}` holds {there} messages, not {count}: see `bellhop parked list`, then say how many to take"
         )));
     }
     let mut tally = Tally::default();

@@ -1,0 +1,71 @@
+//! What the delivery log costs: a recorder on one core, queries over many requests, a day dropped under load, disk.
+//!
+//! Servers are started for this run alone. The recorder runs pinned to one core; PostgreSQL is wherever the kernel puts it,
+//! and its CPU time is told apart.
+
+mod drop_day;
+mod intake;
+mod queries;
+mod report;
+mod seed;
+mod server_cpu;
+mod stage;
+mod told;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use bellhop_tests::choice::number;
+use bellhop_tests::tree;
+use serde::Serialize;
+use tokio::runtime::Builder;
+use tokio::signal::ctrl_c;
+use tokio::time::timeout;
+
+use crate::report::Report;
+use crate::stage::Stage;
+
+/// No run takes longer, whatever hangs.
+const RUN_TIMEOUT: Duration = Duration::from_secs(90 * 60);
+
+/// What can be chosen, through environment variables.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Conditions {
+    /// Deliveries that a recorder writes, each with its event, one request and an answer.
+    deliveries: usize,
+    /// Requests that are in the tables when they are asked, over thirty days.
+    attempts: usize,
+    /// How often each query is asked.
+    runs: usize,
+}
+
+fn main() -> Result<()> {
+    if std::env::args().len() > 1 {
+        bail!("bellhop-bench-log takes no arguments; `make` says what can be set");
+    }
+    Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
+        tokio::select! {
+            result = timeout(RUN_TIMEOUT, measure()) => result.context("the run takes too long; giving it up")?,
+            interrupted = ctrl_c() => { interrupted?; bail!("interrupted") }
+        }
+    })
+}
+
+async fn measure() -> Result<()> {
+    let conditions = Conditions {
+        deliveries: number("DELIVERIES", 50_000, 1_000..=1_000_000)?,
+        attempts: number("ATTEMPTS", 10_000_000, 3_000..=50_000_000)?,
+        runs: number("RUNS", 500, 100..=10_000)?,
+    };
+    let folder = tree::repository().join("target/bench");
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let stage = Stage::set(&folder).await?;
+    let intake =
+        intake::measure(&stage, conditions.deliveries).await.context("fill the log and record it")?;
+    let days = seed::fill(&stage, conditions.attempts).await.context("fill the tables")?;
+    let queries = queries::measure(&stage, conditions.runs).await.context("ask the tables")?;
+    let drop_day = drop_day::measure(&stage, &days).await.context("drop a day")?;
+    let report = Report { conditions, machine: &stage.machine, intake, queries, drop_day };
+    print!("{report}");
+    report.write(&folder.join("log.json"))
+}

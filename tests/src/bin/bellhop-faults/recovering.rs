@@ -1,0 +1,123 @@
+//! A recovery beside fresh traffic: exhausted deliveries on record, a recorder, and the recovery that owes them again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bellhop_model::{
+    Attempt, DeliveryId, DeliveryStateName, End, EndReason, Event, EventLabels, Mode, Record, Series,
+    WebhookId, micros_of,
+};
+use bellhop_store::{
+    LogEntry, LogRetention, ModeRetention, NewRecovery, RecoveryFilter, SealingKeys, ServerUrl, Store,
+    StoreOptions,
+};
+use bellhop_tests::measuring::event::{Stamp, Template, now_ns};
+use bellhop_tests::measuring::role::Role;
+use bellhop_tests::place::Place;
+use time::OffsetDateTime;
+use tokio::process::Command;
+use tokio_postgres::NoTls;
+
+use crate::plan::Stream;
+use crate::webhook::Webhook;
+
+/// Deliveries a second: the most that a recovery may owe.
+pub(crate) const PACE: u32 = 1_000;
+
+/// Ends in one transaction.
+const ENDS_AT_ONCE: usize = 500;
+
+/// Longer than a half takes.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A recorder at work, and what it is asked to recover.
+pub(crate) struct Recovering {
+    recorder: Role,
+    store: Store,
+    webhook: Option<WebhookId>,
+}
+
+impl Recovering {
+    /// Puts a stream's deliveries on record as exhausted, if there are such, and starts a recorder.
+    ///
+    /// * `stream`: the run's number, and what is to be recovered of it.
+    pub(crate) async fn prepare(
+        (binary, logs): (&Path, &Path),
+        place: &Place,
+        stream: Option<(usize, &Stream)>,
+    ) -> Result<Self> {
+        let keys = SealingKeys::parse(&place.addresses().sealing_key)?;
+        let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(place.redis_url()));
+        let store = Store::open(&StoreOptions::new(postgres, redis, keys))?;
+        let webhook = match stream {
+            None => None,
+            Some((run, stream)) => Some(exhaust(&store, place, (run, stream)).await?),
+        };
+        let mut command = Command::new(binary);
+        command.arg("recorder").envs(place.environment());
+        let recorder = Role::start("recorder", &command, &logs.join("recorder.log"))?;
+        Ok(Self { recorder, store, webhook })
+    }
+
+    /// Has everything owed again.
+    pub(crate) async fn begin(&self) -> Result<()> {
+        let filter = RecoveryFilter {
+            webhook: self.webhook.clone().context("nothing is on record to be recovered")?,
+            states: vec![DeliveryStateName::Exhausted],
+            event_type: None,
+            since: OffsetDateTime::UNIX_EPOCH,
+            until: None,
+        };
+        let new = NewRecovery { filter, pace: PACE, by: "bellhop-faults".parse()? };
+        self.store.begin_recovery(&new).await.context("begin the recovery").map(drop)
+    }
+
+    /// Stops the recorder.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.recorder.stop().await
+    }
+}
+
+/// Records each event of a stream as exhausted at its only webhook.
+async fn exhaust(store: &Store, place: &Place, (run, stream): (usize, &Stream)) -> Result<WebhookId> {
+    let number = stream.webhooks.clone().into_iter().next().context("it is for a webhook")?;
+    let organisation = Webhook::organisation(number);
+    let webhook = webhook_of(place, &organisation).await?;
+    let template = Template::of(Mode::Test, &organisation)?;
+    let numbers: Vec<usize> = (0..stream.events).collect();
+    for numbers in numbers.chunks(ENDS_AT_ONCE) {
+        let mut entries = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let stamp = Stamp { run: u32::try_from(run)?, number: *number, published_ns: now_ns() };
+            entries.push(LogEntry::new(Record::End(end(template.body(&stamp.id()), &webhook)?))?);
+        }
+        let of_mode = ModeRetention { payload: KEPT, attempts: KEPT };
+        store.write_log(&entries, LogRetention { live: of_mode, test: of_mode }).await?;
+    }
+    Ok(webhook)
+}
+
+fn end(body: Vec<u8>, webhook: &WebhookId) -> Result<End> {
+    let event = Event::parse(&body, Some(Mode::Test), &EventLabels::default())?;
+    Ok(End {
+        delivery: DeliveryId::derive(event.mode, &event.organisation, &event.id, webhook),
+        mode: event.mode,
+        organisation: event.organisation,
+        webhook: webhook.clone(),
+        series: Series::FIRST,
+        attempt: Attempt::try_from(3).ok(),
+        reason: EndReason::AttemptsFailed,
+        outcome: "5xx".to_owned(),
+        ended_at_us: micros_of(OffsetDateTime::now_utc()),
+        event: body,
+    })
+}
+
+async fn webhook_of(place: &Place, organisation: &str) -> Result<WebhookId> {
+    let (client, connection) =
+        tokio_postgres::connect(&place.postgres_url(), NoTls).await.context("connect to PostgreSQL")?;
+    tokio::spawn(connection);
+    let select = "SELECT id FROM bellhop.webhooks WHERE organisation = $1";
+    Ok(client.query_one(select, &[&organisation]).await?.get::<_, &str>(0).parse()?)
+}
