@@ -34,8 +34,13 @@ dice = random.Random(7)
 numbers = count(1)
 
 
+def fresh_url():
+    """One that nobody has registered: the description's examples can be registered but once."""
+    return f"https://fuzz.example/{next(numbers)}"
+
+
 def make_webhook():
-    return {"url": f"https://fuzz.example/{next(numbers)}", "events": ["appointment.scheduled"]}
+    return {"url": fresh_url(), "events": ["appointment.scheduled"]}
 
 
 def make_key():
@@ -70,8 +75,12 @@ def with_known_members(value):
     if isinstance(value, list):
         return [with_known_members(item) for item in value]
     if isinstance(value, dict):
-        return {name: MEMBERS.get(name) or with_known_members(member) for name, member in value.items()}
+        return {name: known(name) or with_known_members(member) for name, member in value.items()}
     return value
+
+
+def known(name):
+    return fresh_url() if name == "url" else MEMBERS.get(name)
 
 
 @schemathesis.hook
