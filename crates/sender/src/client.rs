@@ -79,23 +79,24 @@ impl Sender {
     /// configuration.
     pub fn new(options: SenderOptions) -> Result<Self, SenderError> {
         options.check()?;
-        let resolver =
-            Arc::new(SystemResolver::from_system(options.step_timeout).map_err(SenderError::Resolver)?);
-        let tls = Arc::new(client_config(&options.extra_roots).map_err(SenderError::Roots)?);
+        let SenderOptions { request_timeout, step_timeout, allowed, idle_timeout, extra_roots, .. } = options;
+        let SenderOptions { idle_connections_per_host_max, kept_connections_max, .. } = options;
+        let resolver = Arc::new(SystemResolver::from_system(step_timeout).map_err(SenderError::Resolver)?);
+        let tls = Arc::new(client_config(&extra_roots).map_err(SenderError::Roots)?);
         let connector = || {
             Connector::new(Guard {
                 resolver: Arc::<SystemResolver>::clone(&resolver),
-                allowed: options.allowed.clone(),
+                allowed: allowed.clone(),
                 tls: TlsConnector::from(Arc::clone(&tls)),
-                step_timeout: options.step_timeout,
-                kept: Arc::new(Semaphore::new(options.kept_connections_max)),
+                step_timeout,
+                kept: Arc::new(Semaphore::new(kept_connections_max)),
             })
         };
         let pool = || {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(options.idle_timeout)
-                .pool_max_idle_per_host(options.idle_connections_per_host_max)
+                .pool_idle_timeout(idle_timeout)
+                .pool_max_idle_per_host(idle_connections_per_host_max)
                 .http1_max_buf_size(ANSWER_BUFFER_BYTES_MAX)
                 // Hand-written servers compare header names by case, and send headers that are none.
                 .http1_title_case_headers(true)
@@ -104,7 +105,7 @@ impl Sender {
                 .retry_canceled_requests(true)
                 .build(connector())
         };
-        Ok(Self(Arc::new(Shared { live: pool(), test: pool(), request_timeout: options.request_timeout })))
+        Ok(Self(Arc::new(Shared { live: pool(), test: pool(), request_timeout })))
     }
 
     /// Makes one attempt, which ends by the deadline whatever the endpoint does.

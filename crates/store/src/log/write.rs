@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use bellhop_model::{Decided, DeliveryState, EndReason, Mode, RequestId};
+use bellhop_model::{Decided, EndReason, Mode, RequestId};
 use deadpool_postgres::{Object, Transaction};
 use time::OffsetDateTime;
 use tokio_postgres::types::ToSql;

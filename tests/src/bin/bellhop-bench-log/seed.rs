@@ -26,6 +26,14 @@ pub(crate) const HOT: &str = "wh_00000000000000000000000000000000";
 /// One of the others.
 pub(crate) const QUIET: &str = "wh_00000000000000000000000000000001";
 
+/// Whose they are.
+pub(crate) const ORGANISATION: &str = "org_bench";
+
+/// Nothing is sent to it, so that its secret is none.
+const INSERT_HOT: &str = "
+    INSERT INTO webhooks (id, mode, organisation, url, event_types, expansion, sealed_secrets)
+    VALUES ($1, 'live', $2, 'https://hooks.example/', '{appointment.scheduled}', '{}', '{\\x00}')";
+
 /// `$1`: the day's beginning, `$2`: how many rows, `$3`: how many there were before. Every even one is the hot webhook's.
 const INSERT_DAY: &str = "
     WITH numbered AS (
@@ -63,6 +71,7 @@ pub(crate) async fn fill(stage: &Stage, attempts: usize) -> Result<Vec<OffsetDat
     let today = OffsetDateTime::now_utc().replace_time(time::Time::MIDNIGHT);
     let days: Vec<OffsetDateTime> = (1..=DAYS).rev().map(|ago| today - Duration::DAY * ago).collect();
     let of_day = i64::try_from(attempts)? / i64::from(DAYS);
+    stage.tables.execute(INSERT_HOT, &[&HOT, &ORGANISATION]).await.context("register the hot webhook")?;
     let mut before = 0_i64;
     for day in &days {
         make_partitions(stage, *day).await?;

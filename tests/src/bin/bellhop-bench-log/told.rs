@@ -43,6 +43,8 @@ impl Told {
                 payload: PayloadLevel::default(),
                 timestamp: at.unix_timestamp(),
                 signature: "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into(),
+                user_agent: Some("Bellhop/0.1.0".into()),
+                origin: Some("https://hooks.example".into()),
             },
             answer: Some(AnswerRecord {
                 headers: vec![("content-type".to_owned(), "application/json".to_owned())],

@@ -34,7 +34,7 @@ pub async fn deliveries_are_found_by_what_they_are(context: Context) -> Result<(
     let all = ["evt-0", "evt-1", "evt-2", "evt-3", "evt-4", "evt-5", "evt-6"];
     let webhook = format!("wh_{}", "07".repeat(16));
     let since = (now - Duration::seconds(90)).format(&time::format_description::well_known::Rfc3339)?;
-    let cases: [(&[&str], &[&str]); 10] = [
+    let cases: [(&[&str], &[&str]); 12] = [
         (&[], &all),
         (
             &["--mode", "test", "--organisation", ORGANISATION, "--webhook", &webhook, "--type", SCHEDULED],
@@ -46,6 +46,8 @@ pub async fn deliveries_are_found_by_what_they_are(context: Context) -> Result<(
         (&["--type", "appointment.cancelled"], &[]),
         (&["--state", "delivered"], &["evt-1", "evt-3", "evt-5"]),
         (&["--state", "retrying", "--event", "evt-4"], &["evt-4"]),
+        (&["--status", "5xx"], &["evt-0", "evt-2", "evt-4", "evt-6"]),
+        (&["--status", "503"], &[]),
         (&["--since", &since], &["evt-0", "evt-1"]),
         (&["--until", &since, "--state", "delivered"], &["evt-3", "evt-5"]),
     ];
@@ -65,6 +67,8 @@ pub async fn deliveries_are_found_by_what_they_are(context: Context) -> Result<(
         place = Some(next);
     }
     ensure!(found == all, "page by page: {found:?}");
+    let alone = site.operator.program().run(&["deliveries", "list", "--appointment", "apt_1"]).await?;
+    alone.ended_with(2)?.complains_of(&["--mode", "--organisation"])?;
     let refused = site.operator.program().run(&["deliveries", "list", "--limit", "501"]).await?;
     refused.ended_with(2)?.complains_of(&["1 to 500"]).map(drop)
 }

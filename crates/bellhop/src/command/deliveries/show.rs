@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use bellhop_model::{AnswerRecord, DeliveryState, Event, EventLabels, RequestId, SentRequest};
+use bellhop_model::{AnswerRecord, Event, EventLabels, RequestId, SentRequest};
 use bellhop_store::{Act, Action, LoggedAttempt, LoggedDelivery, LoggedSeries, SeriesProgress, Store};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
