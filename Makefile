@@ -79,7 +79,7 @@ clean: ## Stop the stack, throw its data away, and remove everything that was bu
 	rm -rf target
 
 scripts := deploy/local/stack deploy/local/install deploy/local/run deploy/image/build deploy/image/base deploy/image/root \
-	tests/tools/install .ci/run
+	deploy/kubernetes/secrets tests/tools/install .ci/run
 
 cargo:
 	@command -v cargo >/dev/null || { \
