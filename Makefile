@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env build demo run test bench bench-log crash faults check clean cargo
+.PHONY: help up down status env build demo run test bench bench-log crash faults fuzz image check clean cargo
 
 stack := deploy/local/stack
 
@@ -67,6 +67,11 @@ faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (
 	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-faults
 	@$${CARGO_TARGET_DIR:-target}/release/bellhop-faults
 
+image: ## Build the container image bellhop:<version>, print its size, and run it (15 min on 2 cores).
+#> With Docker, Podman or Buildah, whichever is here. Where no registry can be reached, make image BELLHOP_IMAGE_BASE=local,
+#> as root, makes the base image from Debian's packages and this machine's Rust.
+	@deploy/image/build
+
 check: cargo ## Check format, lints, documentation, shell scripts and the tree's own rules (first time: minutes).
 #> Formatting is mended by cargo fmt; the rest says file and line.
 	cargo fmt --all --check
@@ -80,7 +85,8 @@ clean: ## Stop the stack, throw its data away, and remove everything that was bu
 	@$(stack) destroy
 	rm -rf target
 
-scripts := deploy/local/stack deploy/local/install deploy/local/run tests/tools/install .ci/run
+scripts := deploy/local/stack deploy/local/install deploy/local/run deploy/image/build deploy/image/base deploy/image/root \
+	deploy/kubernetes/secrets tests/tools/install .ci/run
 
 cargo:
 	@command -v cargo >/dev/null || { \

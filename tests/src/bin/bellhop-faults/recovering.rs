@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bellhop_model::{
-    Attempt, DeliveryId, DeliveryStateName, End, EndReason, Event, EventLabels, Mode, Record, Series,
-    WebhookId, micros_of,
+    Attempt, DeliveryId, DeliveryStateName, End, EndReason, Event, EventLabels, Mode, OrganisationId, Record,
+    Series, WebhookId, micros_of,
 };
 use bellhop_store::{
-    LogEntry, LogRetention, ModeRetention, NewRecovery, RecoveryFilter, SealingKeys, ServerUrl, Store,
-    StoreOptions,
+    Actor, Author, LogEntry, LogRetention, ModeRetention, NewRecovery, RECOVERY_COUNT_PATIENCE, RecoveryFilter,
+    SealingKeys, ServerUrl, Store, StoreOptions,
 };
 use bellhop_tests::measuring::event::{Stamp, Template, now_ns};
 use bellhop_tests::measuring::role::Role;
@@ -35,7 +35,13 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(crate) struct Recovering {
     recorder: Role,
     store: Store,
-    webhook: Option<WebhookId>,
+    owed: Option<Owed>,
+}
+
+/// What is on record as exhausted.
+struct Owed {
+    organisation: OrganisationId,
+    webhook: WebhookId,
 }
 
 impl Recovering {
@@ -50,27 +56,31 @@ impl Recovering {
         let keys = SealingKeys::parse(&place.addresses().sealing_key)?;
         let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(place.redis_url()));
         let store = Store::open(&StoreOptions::new(postgres, redis, keys))?;
-        let webhook = match stream {
+        let owed = match stream {
             None => None,
             Some((run, stream)) => Some(exhaust(&store, place, (run, stream)).await?),
         };
         let mut command = Command::new(binary);
         command.arg("recorder").envs(place.environment());
         let recorder = Role::start("recorder", &command, &logs.join("recorder.log"))?;
-        Ok(Self { recorder, store, webhook })
+        Ok(Self { recorder, store, owed })
     }
 
     /// Has everything owed again.
     pub(crate) async fn begin(&self) -> Result<()> {
+        let Owed { organisation, webhook } =
+            self.owed.as_ref().context("nothing is on record to be recovered")?;
         let filter = RecoveryFilter {
-            webhook: self.webhook.clone().context("nothing is on record to be recovered")?,
+            webhook: webhook.clone(),
             states: vec![DeliveryStateName::Exhausted],
             event_type: None,
             since: OffsetDateTime::UNIX_EPOCH,
             until: None,
         };
-        let new = NewRecovery { filter, pace: PACE, by: "bellhop-faults".parse()? };
-        self.store.begin_recovery(&new).await.context("begin the recovery").map(drop)
+        let new = NewRecovery { filter, pace: PACE, patience: RECOVERY_COUNT_PATIENCE };
+        let author = Author { actor: Actor::System, address: None, request: None };
+        let organisation = self.store.organisation(Mode::Test, organisation, &author);
+        organisation.begin_recovery(&new).await.context("begin the recovery").map(drop)
     }
 
     /// Stops the recorder.
@@ -80,7 +90,7 @@ impl Recovering {
 }
 
 /// Records each event of a stream as exhausted at its only webhook.
-async fn exhaust(store: &Store, place: &Place, (run, stream): (usize, &Stream)) -> Result<WebhookId> {
+async fn exhaust(store: &Store, place: &Place, (run, stream): (usize, &Stream)) -> Result<Owed> {
     let number = stream.webhooks.clone().into_iter().next().context("it is for a webhook")?;
     let organisation = Webhook::organisation(number);
     let webhook = webhook_of(place, &organisation).await?;
@@ -95,7 +105,7 @@ async fn exhaust(store: &Store, place: &Place, (run, stream): (usize, &Stream)) 
         let of_mode = ModeRetention { payload: KEPT, attempts: KEPT };
         store.write_log(&entries, LogRetention { live: of_mode, test: of_mode }).await?;
     }
-    Ok(webhook)
+    Ok(Owed { organisation: organisation.parse()?, webhook })
 }
 
 fn end(body: Vec<u8>, webhook: &WebhookId) -> Result<End> {
