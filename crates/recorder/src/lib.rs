@@ -31,3 +31,5 @@ mod upkeep;
 
 mod metrics;
 pub use metrics::RecorderMetrics;
+
+mod stats;
