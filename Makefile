@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env build demo run test bench bench-log crash faults fuzz image check clean cargo
+.PHONY: help up down status env observe build demo run test bench bench-log crash faults image check clean cargo
 
 stack := deploy/local/stack
 
@@ -22,6 +22,10 @@ status: ## Show what runs, where, and whether it answers.
 
 env: ## Print addresses and keys of the stack: eval "$(make -s env)"
 	@$(stack) env
+
+observe: ## Start Prometheus against the stack, and Grafana where the stack is in containers (10 s).
+#> It scrapes what make run starts, evaluates the alerts of deploy/prometheus, and stops with make down.
+	@$(stack) observe
 
 build: cargo ## Build everything, debug profile (first time: minutes). It needs the Rust toolchain only.
 	cargo build --locked --workspace

@@ -15,12 +15,13 @@ compose_command() {
 
 compose_answers() { compose_command >/dev/null; }
 
-# The project is named after the folder, so that two clones have two stacks.
+# The project is named after the folder, so that two clones have two stacks. The profile is for `down`, which would leave
+# Grafana behind; `up` names what it starts.
 compose() {
     local words
     read -ra words <<<"$(compose_command)" || die "no Docker or Podman answers; BELLHOP_STACK_ENGINE=native needs none"
     "${words[@]}" --project-name "bellhop-$(cksum <<<"$BELLHOP_STACK_DIR" | cut -d ' ' -f 1)" \
-        --file "$repository/deploy/compose.yaml" "$@"
+        --file "$repository/deploy/compose.yaml" --profile observe "$@"
 }
 
 compose_up() {
@@ -46,5 +47,5 @@ compose_logs() { compose logs --tail 50 "$@"; }
 
 compose_status() {
     compose ps
-    (($(compose ps --services --status running | wc -l) == ${#all_services[@]}))
+    (($(compose ps --services --status running "${all_services[@]}" | wc -l) == ${#all_services[@]}))
 }

@@ -22,6 +22,7 @@ pub mod languages;
 pub mod listening;
 pub mod logging;
 pub mod modes;
+pub mod observing;
 pub mod outages;
 pub mod parked;
 pub mod parking;
@@ -89,6 +90,10 @@ cases! {
     outages::refusals::a_missing_rung_is_stepped_over,
     cluster::without_a_quorum_nothing_is_sent_and_nothing_is_lost,
     outages::policies::the_shipped_policy_keeps_a_hostile_one_away,
+    observing::alerts_pass_their_unit_tests,
+    observing::every_panel_has_data_and_no_alert_fires_in_a_healthy_fleet,
+    observing::alerts_fire_when_something_is_wrong,
+    observing::prometheus_starts_beside_the_stack_and_stops_with_it,
     isolation::bad_webhooks_cost_the_others_nothing,
     shards::their_number_changes_under_load_and_each_event_is_delivered_once,
     shards::a_change_that_is_killed_halfway_costs_nothing_and_is_completed_by_the_next,

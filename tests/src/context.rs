@@ -86,7 +86,12 @@ impl Context {
         let private = stack.addresses().clone();
         let shared = self.fleet.addresses().await?;
         let addresses = match service {
-            Service::Rabbitmq => Addresses { amqp: private.amqp, management: private.management, ..shared },
+            Service::Rabbitmq => Addresses {
+                amqp: private.amqp,
+                management: private.management,
+                metrics: private.metrics,
+                ..shared
+            },
             Service::Redis => Addresses { redis: private.redis, ..shared },
             Service::Postgres => Addresses { postgres: private.postgres, ..shared },
         };
@@ -153,6 +158,16 @@ impl Context {
     /// When it cannot be written.
     pub fn scratch_file(&self, name: &str, content: &str) -> Result<PathBuf> {
         self.fleet.ground()?.scratch_file(name, content)
+    }
+
+    /// A folder in the throwaway folder.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn scratch_folder(&self) -> Result<PathBuf> {
+        let folder = self.fleet.ground()?.stack_folder();
+        std::fs::create_dir(&folder)?;
+        Ok(folder)
     }
 
     /// A receiver; it ends with the returned value.

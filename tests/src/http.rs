@@ -13,7 +13,7 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use url::Url;
+use url::{Position, Url};
 
 /// One deadline over connect, request and answer. Creating a virtual host on a busy broker takes seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -64,7 +64,10 @@ async fn exchange(
     body: String,
     authorization: Option<String>,
 ) -> Result<Response> {
-    let request = Request::builder().method(method).uri(url.path()).header(CONTENT_TYPE, "application/json");
+    let request = Request::builder()
+        .method(method)
+        .uri(&url[Position::BeforePath..Position::AfterQuery])
+        .header(CONTENT_TYPE, "application/json");
     let request = match authorization {
         Some(authorization) => request.header(AUTHORIZATION, authorization),
         None => request,

@@ -21,6 +21,7 @@ pub mod amqp;
 pub mod api;
 pub mod foreign;
 pub mod http;
+pub mod prometheus;
 pub mod receiver;
 pub mod relay;
 

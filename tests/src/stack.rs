@@ -14,7 +14,7 @@ use crate::ground::Ground;
 use crate::tree;
 
 /// The names of the ports that the script wants.
-const PORTS: [&str; 7] = [
+const PORTS: [&str; 8] = [
     "BELLHOP_STACK_AMQP_PORT",
     "BELLHOP_STACK_MANAGEMENT_PORT",
     "BELLHOP_STACK_PROMETHEUS_PORT",
@@ -22,6 +22,7 @@ const PORTS: [&str; 7] = [
     "BELLHOP_STACK_POSTGRES_PORT",
     "BELLHOP_STACK_DIST_PORT",
     "BELLHOP_STACK_EPMD_PORT",
+    "BELLHOP_STACK_OBSERVE_PORT",
 ];
 
 /// One of the three servers.
@@ -49,6 +50,8 @@ pub struct Addresses {
     pub amqp: String,
     /// `http://user:password@host:port` of RabbitMQ's management.
     pub management: String,
+    /// `host:port` of RabbitMQ's metrics.
+    pub metrics: String,
     /// `redis://:password@host:port`, without a database.
     pub redis: String,
     /// `postgres://user:password@host:port`, without a database.
@@ -103,7 +106,8 @@ impl Stack {
         }
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         run(&variables, &["up"]).await?;
-        let addresses = Addresses::parse(&run(&variables, &["env"]).await?)?;
+        let metrics = format!("127.0.0.1:{}", variables["BELLHOP_STACK_PROMETHEUS_PORT"]);
+        let addresses = Addresses::parse(&run(&variables, &["env"]).await?, metrics)?;
         Ok(Self { variables, addresses })
     }
 
@@ -169,6 +173,25 @@ impl Stack {
         run(&self.variables, &[&["ctl"], arguments].concat()).await
     }
 
+    /// Starts Prometheus beside the servers, as `make observe` does.
+    ///
+    /// * returns its URL, without a slash at the end.
+    ///
+    /// # Errors
+    /// With the script's own words.
+    pub async fn observe(&self) -> Result<String> {
+        run(&self.variables, &["observe"]).await?;
+        Ok(format!("http://127.0.0.1:{}", self.variables["BELLHOP_STACK_OBSERVE_PORT"]))
+    }
+
+    /// Stops everything, as `make down` does.
+    ///
+    /// # Errors
+    /// With the script's own words.
+    pub async fn down(&self) -> Result<()> {
+        run(&self.variables, &["down"]).await.map(drop)
+    }
+
     async fn act(&self, command: &str, service: Service) -> Result<()> {
         run(&self.variables, &[command, service.as_str()]).await.map(drop)
     }
@@ -184,7 +207,7 @@ impl Drop for Stack {
 
 impl Addresses {
     /// Reads the lines `export NAME='value'` that the script prints.
-    fn parse(printed: &str) -> Result<Self> {
+    fn parse(printed: &str, metrics: String) -> Result<Self> {
         let variables: BTreeMap<&str, &str> = printed
             .lines()
             .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
@@ -202,6 +225,7 @@ impl Addresses {
         Ok(Self {
             amqp: server("BELLHOP_AMQP_URL")?,
             management: value("BELLHOP_RABBITMQ_MANAGEMENT_URL")?.to_owned(),
+            metrics,
             redis: server("BELLHOP_REDIS_URL")?,
             postgres: server("BELLHOP_POSTGRES_URL")?,
             sealing_key: value("BELLHOP_SEALING_KEY")?.to_owned(),

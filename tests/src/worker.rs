@@ -173,6 +173,12 @@ impl Worker {
         eventually(format!("`{series}` to be {at_least}"), look).await
     }
 
+    /// `host:port` of its probes and metrics.
+    #[must_use]
+    pub fn probes_address(&self) -> &str {
+        self.probes_url.trim_start_matches("http://")
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn logs(&self) -> &Logs {

@@ -40,6 +40,19 @@ pub enum LinkState {
 }
 
 impl LinkState {
+    /// What [`LinkState::label`] may be.
+    pub const LABELS: [&'static str; 3] = ["up", "blocked", "down"];
+
+    /// The word used in metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Blocked => "blocked",
+            Self::Down(_) => "down",
+        }
+    }
+
     /// Why nothing can be taken, for an operator to read; `None` while there is a session.
     #[must_use]
     pub fn problem(&self) -> Option<String> {

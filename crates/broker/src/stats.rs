@@ -25,6 +25,24 @@ pub struct BrokerStats {
     pub settled_too_late: Counter,
 }
 
+impl BrokerStats {
+    /// Every count so far, under the word used in metrics.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, u64); 9] {
+        [
+            ("session", self.sessions.get()),
+            ("connect_failure", self.connect_failures.get()),
+            ("confirmed", self.confirmed.get()),
+            ("returned", self.returned.get()),
+            ("refused", self.refused.get()),
+            ("interrupted", self.interrupted.get()),
+            ("acknowledged", self.acknowledged.get()),
+            ("requeued", self.requeued.get()),
+            ("settled_too_late", self.settled_too_late.get()),
+        ]
+    }
+}
+
 /// A count that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);

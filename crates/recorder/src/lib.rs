@@ -32,3 +32,5 @@ mod upkeep;
 
 mod metrics;
 pub use metrics::RecorderMetrics;
+
+mod stats;

@@ -1,6 +1,6 @@
 //! What a recorder counts. Every label has few values, all of them ours, and every series starts at zero.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bellhop_store::{LogUpkeep, LogWritten};
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
@@ -21,6 +21,7 @@ pub struct RecorderMetrics {
     write_duration: Histogram,
     batch_records: Histogram,
     lag: Gauge,
+    last_write: Gauge,
     pub(crate) held: IntGauge,
     partitions: IntGauge,
     partitions_dropped: IntCounter,
@@ -71,6 +72,10 @@ impl RecorderMetrics {
                 "bellhop_recorder_lag_seconds",
                 "Age of the newest record of the last transaction when it was committed.",
             )?,
+            last_write: Gauge::new(
+                "bellhop_recorder_last_write_timestamp_seconds",
+                "Unix time of the last transaction; 0 before the first.",
+            )?,
             held: IntGauge::new(
                 "bellhop_recorder_messages_held",
                 "Messages in hand that only a later version can read.",
@@ -119,7 +124,9 @@ impl RecorderMetrics {
         self.writes.with_label_values(&[result]).inc();
     }
 
-    /// Counts a transaction that was.
+    /// Counts a transaction that was, just now.
+    ///
+    /// * `lag`: age of its newest record, in seconds.
     pub(crate) fn written(&self, written: &LogWritten, records: usize, took: Duration, lag: f64) {
         self.write("committed");
         for (table, rows) in tables(written) {
@@ -129,6 +136,8 @@ impl RecorderMetrics {
         self.write_duration.observe(took.as_secs_f64());
         self.batch_records.observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
         self.lag.set(lag);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_write.set(now.as_secs_f64());
     }
 
     /// Counts series that somebody asked for.
@@ -167,6 +176,7 @@ impl RecorderMetrics {
         registry.register(Box::new(self.write_duration.clone()))?;
         registry.register(Box::new(self.batch_records.clone()))?;
         registry.register(Box::new(self.lag.clone()))?;
+        registry.register(Box::new(self.last_write.clone()))?;
         registry.register(Box::new(self.held.clone()))?;
         registry.register(Box::new(self.partitions.clone()))?;
         registry.register(Box::new(self.partitions_dropped.clone()))?;

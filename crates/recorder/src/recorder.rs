@@ -18,6 +18,7 @@ use crate::options::RecorderOptions;
 use crate::owing::Owing;
 use crate::recovery::Recoveries;
 use crate::redelivery;
+use crate::stats;
 use crate::upkeep::Upkeep;
 use crate::writer::Writer;
 
@@ -59,6 +60,7 @@ impl Recorder {
         // Ready is who can take messages.
         let broker = health.condition("broker");
         background.spawn(broker.follow(consuming.watch(), LinkState::problem, ended.clone()));
+        stats::register(&metrics, &consuming, &publishing)?;
         let metrics = RecorderMetrics::register(metrics.registry())?;
         let postgres = health.condition("postgres");
         let RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, .. } = options;

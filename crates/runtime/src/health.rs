@@ -40,6 +40,21 @@ pub enum State {
     },
 }
 
+impl State {
+    /// What [`State::label`] may be.
+    pub const LABELS: [&'static str; 3] = ["ready", "impaired", "not_ready"];
+
+    /// The word used in metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Impaired { .. } => "impaired",
+            Self::NotReady { .. } => "not_ready",
+        }
+    }
+}
+
 /// All conditions at one instant. Its `Display` has one line per condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {

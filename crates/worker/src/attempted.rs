@@ -11,6 +11,7 @@ use bellhop_sender::{AnswerExcerpt, AnswerHeader, Exchange};
 use time::OffsetDateTime;
 
 use crate::metrics::{WorkerMetrics, count};
+use crate::options::LaneKind;
 
 /// One request, and what came back.
 pub(crate) struct Made {
@@ -57,8 +58,9 @@ impl<'a> Attempted<'a> {
     /// One line and a few counts. Deliveries that went well are in the delivery log; a line of each, at level `debug`,
     /// would be most of what a busy worker writes.
     ///
+    /// * `lane`: where its message came from.
     /// * `age`: how long ago the event happened, in seconds.
-    pub(crate) fn observe(&self, metrics: &WorkerMetrics, age: f64) {
+    pub(crate) fn observe(&self, metrics: &WorkerMetrics, lane: LaneKind, age: f64) {
         let Exchange { outcome, duration, .. } = &self.made.exchange;
         let mode = self.addressed.mode.as_str();
         let number = ["1", "2", "3"][usize::from(self.owed.attempt.number() - 1)];
@@ -66,8 +68,8 @@ impl<'a> Attempted<'a> {
         metrics.attempt_duration.with_label_values(&[mode]).observe(duration.as_secs_f64());
         match self.verdict {
             Verdict::Delivered => {
-                count(&metrics.deliveries, &[mode, "delivered"]);
-                metrics.delivery_age.with_label_values(&[mode]).observe(age.max(0.0));
+                metrics.ended(self.addressed.mode, &self.addressed.event_type, "delivered");
+                metrics.delivery_age.with_label_values(&[mode, lane.as_str()]).observe(age.max(0.0));
                 tell!(debug, self, "delivered", None);
             }
             Verdict::Retry { rung, .. } => tell!(info, self, "retry", Some(rung.wait())),

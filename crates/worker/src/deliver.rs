@@ -52,7 +52,8 @@ impl<P: Ports> Processor<P> {
         let outcome = made.exchange.outcome.label();
         let verdict = decide(owed.attempt, &made.exchange.outcome, &self.ladder);
         let attempted = Attempted { addressed: &addressed, owed, made, verdict };
-        attempted.observe(&self.metrics, (self.ports.now() - event.occurred_at).as_seconds_f64());
+        let age = (self.ports.now() - event.occurred_at).as_seconds_f64();
+        attempted.observe(&self.metrics, in_hand.origin.lane, age);
         let mut waits_on = None;
         let kept = match verdict {
             Verdict::Delivered => Kept::Stored,
@@ -196,7 +197,7 @@ impl<P: Ports> Processor<P> {
             batch(records, self.ports.now(), self.message_id()),
             self.wait(in_hand, self.ladder.longest(), &unrecorded),
         ];
-        count(&self.metrics.deliveries, &[event.mode.as_str(), reason.state().as_str()]);
+        self.metrics.ended(event.mode, &event.event_type, reason.state().as_str());
         keep(&self.ports, &self.gate, &alternatives, in_hand.is_lost).await
     }
 

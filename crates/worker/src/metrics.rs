@@ -1,6 +1,8 @@
 //! What a worker counts. Every label has few values, all of them ours, and every series starts at zero.
 
-use bellhop_model::{Mode, Outcome};
+use std::sync::Arc;
+
+use bellhop_model::{Catalogue, EventType, Mode, Outcome};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
@@ -15,13 +17,21 @@ const ATTEMPT_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 const AGE_BUCKETS: &[f64] =
     &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0];
 
+/// How event types are called that the platform's guide does not tell of.
+const OTHER_TYPES: &str = "other";
+
+/// How deliveries end.
+const ENDS: [&str; 3] = ["delivered", "exhausted", "cancelled"];
+
 /// The worker's metrics.
 #[derive(Debug, Clone)]
 pub struct WorkerMetrics {
     pub(crate) events: IntCounterVec,
     pub(crate) attempts: IntCounterVec,
     pub(crate) attempt_duration: HistogramVec,
-    pub(crate) deliveries: IntCounterVec,
+    deliveries: IntCounterVec,
+    /// The values of the label `type`, besides [`OTHER_TYPES`]: a publisher may make up any number of types.
+    known_types: Arc<[EventType]>,
     pub(crate) delivery_age: HistogramVec,
     pub(crate) in_flight: IntGaugeVec,
     pub(crate) claims: IntCounterVec,
@@ -50,16 +60,20 @@ impl WorkerMetrics {
             attempt_duration: histogram(
                 "bellhop_attempt_duration_seconds",
                 "Time of one attempt, from resolving the name to the end of the answer.",
+                &["mode"],
                 ATTEMPT_BUCKETS,
             )?,
             deliveries: counter(
                 "bellhop_deliveries_total",
-                "Deliveries that ended, by how.",
-                &["mode", "end"],
+                "Deliveries that ended, by the event's type and how.",
+                &["mode", "type", "end"],
             )?,
+            known_types: Catalogue::built_in().types().iter().map(|known| known.event_type.clone()).collect(),
             delivery_age: histogram(
                 "bellhop_delivery_age_seconds",
-                "Age of an event when an endpoint took it, measured from its occurredAt.",
+                "Age of an event when an endpoint took it, measured from its occurredAt, by the lane it came from. In \
+                 the fresh lane nothing but the platform and the fleet adds to it; the endpoint itself does in the others.",
+                &["mode", "lane"],
                 AGE_BUCKETS,
             )?,
             in_flight: IntGaugeVec::new(
@@ -84,6 +98,14 @@ impl WorkerMetrics {
         Ok(metrics)
     }
 
+    /// Counts the end of a delivery.
+    ///
+    /// * `end`: one of [`ENDS`].
+    pub(crate) fn ended(&self, mode: Mode, event_type: &EventType, end: &str) {
+        let known = self.known_types.iter().find(|known| *known == event_type);
+        count(&self.deliveries, &[mode.as_str(), known.map_or(OTHER_TYPES, EventType::as_str), end]);
+    }
+
     fn register_all(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         registry.register(Box::new(self.events.clone()))?;
         registry.register(Box::new(self.attempts.clone()))?;
@@ -99,6 +121,7 @@ impl WorkerMetrics {
     fn start_at_zero(&self) {
         for LaneName(mode, lane) in LaneName::ALL {
             self.in_flight.with_label_values(&[mode.as_str(), lane.as_str()]).set(0);
+            let _: Histogram = self.delivery_age.with_label_values(&[mode.as_str(), lane.as_str()]);
             for result in ["processed", "unwanted", "deferred", "parked"] {
                 self.events.with_label_values(&[mode.as_str(), lane.as_str(), result]).reset();
             }
@@ -112,16 +135,15 @@ impl WorkerMetrics {
                     self.attempts.with_label_values(&[mode, attempt, outcome]).reset();
                 }
             }
-            for end in ["delivered", "exhausted", "cancelled"] {
-                self.deliveries.with_label_values(&[mode, end]).reset();
+            for event_type in self.known_types.iter().map(EventType::as_str).chain([OTHER_TYPES]) {
+                for end in ENDS {
+                    self.deliveries.with_label_values(&[mode, event_type, end]).reset();
+                }
             }
             for result in ["granted", "own", "another", "concluded", "unknown"] {
                 self.claims.with_label_values(&[mode, result]).reset();
             }
-            let _: [Histogram; 2] = [
-                self.attempt_duration.with_label_values(&[mode]),
-                self.delivery_age.with_label_values(&[mode]),
-            ];
+            let _: Histogram = self.attempt_duration.with_label_values(&[mode]);
         }
     }
 }
@@ -135,6 +157,11 @@ fn counter(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, pro
     IntCounterVec::new(Opts::new(name, help), labels)
 }
 
-fn histogram(name: &str, help: &str, buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
-    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["mode"])
+fn histogram(
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
+    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
 }

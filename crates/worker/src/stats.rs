@@ -2,77 +2,66 @@
 
 use std::sync::Arc;
 
-use bellhop_broker::{BrokerStats, Counter, Link};
+use bellhop_broker::{Link, LinkState};
+use bellhop_runtime::metrics::Metrics;
 use bellhop_store::{Store, StoreStats};
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::keep::Gate;
 
-/// Reads one counter of a link.
-type Read = fn(&BrokerStats) -> &Counter;
+/// Name and help of what happened on the links.
+const EVENTS: (&str, &str) =
+    ("bellhop_broker_events_total", "What happened between this process and the broker.");
 
-/// What a link counts, as label values.
-const LINK_EVENTS: [(&str, Read); 9] = [
-    ("session", |stats| &stats.sessions),
-    ("connect_failure", |stats| &stats.connect_failures),
-    ("confirmed", |stats| &stats.confirmed),
-    ("returned", |stats| &stats.returned),
-    ("refused", |stats| &stats.refused),
-    ("interrupted", |stats| &stats.interrupted),
-    ("acknowledged", |stats| &stats.acknowledged),
-    ("requeued", |stats| &stats.requeued),
-    ("settled_too_late", |stats| &stats.settled_too_late),
-];
+/// Name and help of how the links are.
+const STATES: (&str, &str) = (
+    "bellhop_broker_link_state",
+    "1 for the state in which a connection to the broker is: up, blocked (the broker takes no publishes) or down.",
+);
+
+/// Name and help of what the store does.
+const STORE: (&str, &str) =
+    ("bellhop_store_events_total", "What happened while resolving subscriptions and hearing of changes.");
+
+/// Name and help of what the gate keeps.
+const KEPT: (&str, &str) = (
+    "bellhop_results_kept",
+    "Results that the broker has not taken yet; no lane takes anything while there are any.",
+);
 
 /// Registers what broker, store and gate count.
 pub(crate) fn register(
-    registry: &Registry,
+    metrics: &Metrics,
     store: &Store,
     [consuming, publishing]: [&Link; 2],
     gate: Gate,
 ) -> Result<(), prometheus::Error> {
-    let broker = IntCounterVec::new(
-        Opts::new("bellhop_broker_events_total", "What happened between this process and the broker."),
-        &["link", "event"],
-    )?;
+    register_links(metrics, consuming, publishing)?;
+    let store = store.clone();
+    metrics.show_counts(STORE, &["event"], move |show| {
+        for (event, count) in store_events(&store.stats()) {
+            show(&[event], count);
+        }
+    })?;
+    metrics.show_number(KEPT, move || gate.kept())
+}
+
+/// Shows what happened on each link, and how it is.
+fn register_links(metrics: &Metrics, consuming: &Link, publishing: &Link) -> Result<(), prometheus::Error> {
     let links =
         [("consuming", Arc::clone(consuming.stats())), ("publishing", Arc::clone(publishing.stats()))];
-    registry.register(Box::new(Copied {
-        shown: broker,
-        read: move |shown: &IntCounterVec| {
-            for (link, stats) in &links {
-                for (event, counter) in LINK_EVENTS {
-                    show(shown, &[link, event], counter(stats).get());
-                }
+    metrics.show_counts(EVENTS, &["link", "event"], move |show| {
+        for (link, stats) in &links {
+            for (event, count) in stats.counts() {
+                show(&[link, event], count);
             }
-        },
-    }))?;
-    let cache = IntCounterVec::new(
-        Opts::new(
-            "bellhop_store_events_total",
-            "What happened while resolving subscriptions and hearing of changes.",
-        ),
-        &["event"],
-    )?;
-    let store = store.clone();
-    registry.register(Box::new(Copied {
-        shown: cache,
-        read: move |shown: &IntCounterVec| {
-            for (event, count) in store_events(&store.stats()) {
-                show(shown, &[event], count);
-            }
-        },
-    }))?;
-    let kept = IntGauge::new(
-        "bellhop_results_kept",
-        "Results that the broker has not taken yet; no lane takes anything while there are any.",
-    )?;
-    registry.register(Box::new(Copied {
-        shown: kept,
-        read: move |shown: &IntGauge| shown.set(i64::try_from(gate.kept()).unwrap_or(i64::MAX)),
-    }))
+        }
+    })?;
+    let states = [("consuming", consuming.watch()), ("publishing", publishing.watch())];
+    metrics.show_states(STATES, "link", &LinkState::LABELS, move |show| {
+        for (link, state) in &states {
+            show(link, state.borrow().label());
+        }
+    })
 }
 
 /// What a store counts, as label values.
@@ -94,27 +83,4 @@ fn store_events(stats: &StoreStats) -> [(&'static str, u64); 15] {
         ("subscribed", stats.subscribed),
         ("write_not_cached", stats.writes_not_cached),
     ]
-}
-
-/// A metric that is brought up to date when it is collected.
-struct Copied<M, R> {
-    shown: M,
-    read: R,
-}
-
-impl<M: Collector, R: Fn(&M) + Send + Sync> Collector for Copied<M, R> {
-    fn desc(&self) -> Vec<&Desc> {
-        self.shown.desc()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        (self.read)(&self.shown);
-        self.shown.collect()
-    }
-}
-
-/// Brings a counter up to a count that only grows.
-fn show(shown: &IntCounterVec, labels: &[&str], count: u64) {
-    let counter = shown.with_label_values(labels);
-    counter.inc_by(count.saturating_sub(counter.get()));
 }

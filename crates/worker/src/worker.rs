@@ -58,7 +58,7 @@ impl Worker {
         let consuming = Link::open(broker.clone(), "bellhop worker, consuming");
         let publishing = Link::open(broker, "bellhop worker, publishing");
         let gate = Gate::default();
-        stats::register(metrics.registry(), &store, [&consuming, &publishing], gate.clone())?;
+        stats::register(&metrics, &store, [&consuming, &publishing], gate.clone())?;
         // Ready is who can take messages.
         let broker = health.condition("broker");
         background.spawn(broker.follow(consuming.watch(), LinkState::problem, ended.clone()));

@@ -149,7 +149,7 @@ async fn summarise(worker: &Worker, webhooks: &[Registered]) -> Result<()> {
     let (delivered, exhausted) = loop {
         let metrics = worker.metrics().await?;
         let ended =
-            |end: &str| count(&metrics, &format!("bellhop_deliveries_total{{end=\"{end}\",mode=\"test\"}}"));
+            |end: &str| count(&metrics, &format!("bellhop_deliveries_total{{end=\"{end}\",mode=\"test\","));
         let (delivered, exhausted) = (ended("delivered"), ended("exhausted"));
         if delivered + exhausted == owed || deadline <= Instant::now() {
             break (delivered, exhausted);
@@ -191,10 +191,10 @@ fn attempts_until_taken(statuses: [u16; 3]) -> usize {
     statuses.iter().position(|status| *status == 200).map_or(statuses.len(), |place| place + 1)
 }
 
-/// The value of one metric; 0 when it is not there.
-fn count(metrics: &str, name: &str) -> usize {
-    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
-    value.map_or(0, |value| format!("{value:.0}").parse().unwrap_or(0))
+/// The sum of a counter's series that begin alike.
+fn count(metrics: &str, beginning: &str) -> usize {
+    let series = metrics.lines().filter(|line| line.starts_with(beginning));
+    series.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
 }
 
 fn say(text: &str) {

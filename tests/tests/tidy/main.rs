@@ -6,6 +6,7 @@ mod advisories;
 mod crates;
 mod files;
 mod modules;
+mod observing;
 mod words;
 
 use std::fs;

@@ -46,6 +46,7 @@ impl Service {
         let shutdown = Shutdown::on_signals().map_err(anyhow::Error::new)?;
         let metrics = Metrics::new(Build { process, version: env!("CARGO_PKG_VERSION"), commit: COMMIT });
         let health = Health::new();
+        metrics.show(&health);
         let accepting = health.condition("accepting");
         let probes = ProbeServer::bind(config.probes).await.map_err(anyhow::Error::new)?;
         let drain_timeout = config.shutdown.drain_timeout;

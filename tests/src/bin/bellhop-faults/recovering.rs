@@ -9,8 +9,8 @@ use bellhop_model::{
     Series, WebhookId, micros_of,
 };
 use bellhop_store::{
-    Actor, Author, LogEntry, LogRetention, ModeRetention, NewRecovery, RECOVERY_COUNT_PATIENCE, RecoveryFilter,
-    SealingKeys, ServerUrl, Store, StoreOptions,
+    Actor, Author, LogEntry, LogRetention, ModeRetention, NewRecovery, RECOVERY_COUNT_PATIENCE,
+    RecoveryFilter, SealingKeys, ServerUrl, Store, StoreOptions,
 };
 use bellhop_tests::measuring::event::{Stamp, Template, now_ns};
 use bellhop_tests::measuring::role::Role;
