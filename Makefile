@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env observe build demo run test bench bench-log crash faults image check clean cargo
+.PHONY: help up down status env observe build demo run test bench bench-log crash faults fuzz image check clean cargo
 
 stack := deploy/local/stack
 
@@ -75,6 +75,19 @@ image: ## Build the container image bellhop:<version>, print its size, and run i
 #> With Docker, Podman or Buildah, whichever is here. Where no registry can be reached, make image BELLHOP_IMAGE_BASE=local,
 #> as root, makes the base image from Debian's packages and this machine's Rust.
 	@deploy/image/build
+
+fuzz: cargo ## Feed what reads strangers' bytes with bytes that libFuzzer invents (30 s for each of 4, after the build).
+#> It needs cargo-fuzz (cargo install cargo-fuzz) and a C++ compiler. RUSTC_BOOTSTRAP=1, set here, lets the stable compiler
+#> build with sanitizers. make fuzz SECONDS=600 TARGETS=response_head is longer, of one; finds are kept in target/fuzz.
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
+	@command -v c++ >/dev/null || deploy/local/install g++
+	@for target in $(or $(TARGETS),endpoint_url forbidden_address response_head retry_after); do \
+		mkdir -p "target/fuzz/corpus/$$target" "target/fuzz/artifacts/$$target"; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz "$$target" \
+			"target/fuzz/corpus/$$target" "tests/fuzz/seeds/$$target" -- \
+			-max_total_time=$(or $(SECONDS),30) -timeout=20 -max_len=8192 \
+			-artifact_prefix="target/fuzz/artifacts/$$target/"; \
+	done
 
 check: cargo ## Check format, lints, documentation, shell scripts and the tree's own rules (first time: minutes).
 #> Formatting is mended by cargo fmt; the rest says file and line.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) const PAYLOAD: &[u8] = br#"{"data":{"id":"apt_1"}}"#;
 
-/// A server on 127.0.0.1; it ends with the value.
+/// A server on loopback; it ends with the value.
 pub(crate) struct Endpoint {
     pub(crate) port: u16,
     connections: Arc<AtomicUsize>,
@@ -28,7 +28,15 @@ impl Endpoint {
         S: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::serve_on(TcpListener::bind("127.0.0.1:0").await.expect("a port"), script)
+    }
+
+    /// The same on a listener that the caller has opened.
+    pub(crate) fn serve_on<S, F>(listener: TcpListener, script: S) -> Self
+    where
+        S: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let port = listener.local_addr().expect("an address").port();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);

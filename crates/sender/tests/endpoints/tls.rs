@@ -17,8 +17,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::endpoint::{Endpoint, answer_all, impatient_sender, options, outcome, read_request, sender};
 
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-const TLS: Outcome = Outcome::Failed(Failure::Tls);
+pub(crate) const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+pub(crate) const TLS: Outcome = Outcome::Failed(Failure::Tls);
 
 /// A certificate authority of our own, and endpoints with certificates from it.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -28,6 +28,10 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a root"))
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
     }
 
     /// A sender that trusts this authority besides the public ones.
@@ -41,7 +45,7 @@ impl Authority {
         serve_tls(self.configuration(&params(name)), answer).await
     }
 
-    fn configuration(&self, params: &CertificateParams) -> ServerConfig {
+    pub(crate) fn configuration(&self, params: &CertificateParams) -> ServerConfig {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
@@ -52,16 +56,16 @@ impl Authority {
     }
 }
 
-fn params(name: &str) -> CertificateParams {
+pub(crate) fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).expect("a name")
 }
 
-fn server() -> rustls::ConfigBuilder<ServerConfig, WantsVerifier> {
+pub(crate) fn server() -> rustls::ConfigBuilder<ServerConfig, WantsVerifier> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions")
 }
 
-async fn serve_tls(configuration: ServerConfig, answer: &'static [u8]) -> Endpoint {
+pub(crate) async fn serve_tls(configuration: ServerConfig, answer: &'static [u8]) -> Endpoint {
     let acceptor = TlsAcceptor::from(Arc::new(configuration));
     Endpoint::serve(move |socket| {
         let accepting = acceptor.accept(socket);
@@ -74,7 +78,7 @@ async fn serve_tls(configuration: ServerConfig, answer: &'static [u8]) -> Endpoi
     .await
 }
 
-fn url(host: &str, endpoint: &Endpoint) -> String {
+pub(crate) fn url(host: &str, endpoint: &Endpoint) -> String {
     format!("https://{host}:{}/", endpoint.port)
 }
 
