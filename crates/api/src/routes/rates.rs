@@ -134,7 +134,8 @@ fn shortest_step(length: Duration) -> Duration {
 fn step(text: &str) -> Result<Duration, Problem> {
     let seconds = text.parse::<u64>().ok();
     let is_whole = |seconds: &u64| {
-        (RATE_SLOT.as_secs()..=STEP_MAX.as_secs()).contains(seconds) && seconds % RATE_SLOT.as_secs() == 0
+        (RATE_SLOT.as_secs()..=STEP_MAX.as_secs()).contains(seconds)
+            && seconds.is_multiple_of(RATE_SLOT.as_secs())
     };
     let wrong = || {
         let (slot, most) = (RATE_SLOT.as_secs(), STEP_MAX.as_secs());

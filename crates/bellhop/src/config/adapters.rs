@@ -247,6 +247,5 @@ pub(super) fn read_sender(settings: &mut Settings) -> SenderOptions {
         idle_connections_per_host_max,
         kept_connections_max,
         extra_roots,
-        ..defaults
     }
 }

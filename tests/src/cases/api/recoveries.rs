@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_model::{Mode, Records, Role};
+use bellhop_model::{Mode, Records, Role, WebhookId};
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -25,13 +25,7 @@ pub async fn a_recovery_is_counted_begun_watched_and_stopped(context: Context) -
     let receiver = context.receiver().await?;
     let endpoint = receiver.endpoint("hook", Answer::status(200));
     let webhook = register(&ground, &endpoint.url).await?;
-    let since = OffsetDateTime::now_utc() - Duration::hours(1);
-    let mut records = Records::default();
-    for number in 0..DELIVERIES {
-        let told = Told::to(&webhook, Mode::Test, &format!("evt-{number}"), APPOINTMENT)?;
-        records.push_end(&told.end(since + Duration::seconds(number)));
-    }
-    ground.record(records).await?;
+    let since = tell_exhausted(&ground, &webhook).await?;
     let (worker, _recorder) = tokio::try_join!(ground.site.worker(), ground.site.recorder())?;
     let path = format!("/v1/webhooks/{webhook}/recoveries");
     let since = since.format(&Rfc3339)?;
@@ -92,11 +86,30 @@ pub async fn a_recovery_is_counted_begun_watched_and_stopped(context: Context) -
     ensure!(page.body["data"][0]["id"] == rest, "{}", page.text);
     let next = format!("{path}?limit=1&cursor={}", page.text_of("next")?);
     ensure!(ground.api.get(&ground.key, &next).expect(200).await?.body["data"][0]["id"] == id);
-    for (action, targets) in [("recovery.begun", vec![&rest, &id]), ("recovery.cancelled", vec![&id])] {
-        let acts = ground.api.get(&ground.key, &format!("/v1/audit?action={action}")).expect(200).await?.body;
-        let acts = acts["data"].as_array().context("a list")?.iter();
-        let told: Vec<&str> = acts.filter_map(|act| act["target"].as_str()).collect();
-        ensure!(told == targets, "{action}: {told:?}");
-    }
+    ensure_on_record(&ground, "recovery.begun", &[&rest, &id]).await?;
+    ensure_on_record(&ground, "recovery.cancelled", &[&id]).await?;
     ground.site.ensure_nothing_owed(worker).await
+}
+
+/// Tells of deliveries that were exhausted a second apart.
+///
+/// * returns when the first began.
+async fn tell_exhausted(ground: &Ground, webhook: &WebhookId) -> Result<OffsetDateTime> {
+    let since = OffsetDateTime::now_utc() - Duration::hours(1);
+    let mut records = Records::default();
+    for number in 0..DELIVERIES {
+        let told = Told::to(webhook, Mode::Test, &format!("evt-{number}"), APPOINTMENT)?;
+        records.push_end(&told.end(since + Duration::seconds(number)));
+    }
+    ground.record(records).await?;
+    Ok(since)
+}
+
+/// Insists on what the audit tells of one kind of thing, the newest first.
+async fn ensure_on_record(ground: &Ground, action: &str, targets: &[&str]) -> Result<()> {
+    let acts = ground.api.get(&ground.key, &format!("/v1/audit?action={action}")).expect(200).await?.body;
+    let acts = acts["data"].as_array().context("a list")?.iter();
+    let told: Vec<&str> = acts.filter_map(|act| act["target"].as_str()).collect();
+    ensure!(told == targets, "{action}: {told:?}");
+    Ok(())
 }
