@@ -14,7 +14,8 @@ use crate::receiver::Answer;
 const WAITS: &str = "5s,6s";
 
 /// What a worker counts of them.
-const CANCELLED: &str = r#"bellhop_deliveries_total{end="cancelled",mode="test"}"#;
+const CANCELLED: &str =
+    r#"bellhop_deliveries_total{end="cancelled",mode="test",type="appointment.scheduled"}"#;
 
 /// The webhook is looked up again when the delivery is due.
 pub async fn a_webhook_disabled_between_attempts_cancels_the_delivery(context: Context) -> Result<()> {
