@@ -33,17 +33,18 @@ prometheus_prepare() {
     mkdir -p -- "$home/targets"
     cp -- "$shipped/prometheus.yml" "$home/prometheus.yml"
     ln -sfn -- "$shipped/rules" "$home/rules"
-    targets worker=9464 recorder=9465 api=9466 >"$home/targets/bellhop.json"
-    targets "rabbitmq=$BELLHOP_STACK_PROMETHEUS_PORT" >"$home/targets/rabbitmq.json"
+    targets '' worker=9464 recorder=9465 api=9466 >"$home/targets/bellhop.json"
+    targets ', "__param_vhost": "bellhop"' "rabbitmq=$BELLHOP_STACK_PROMETHEUS_PORT" >"$home/targets/rabbitmq.json"
 }
 
-# Prints targets on this machine, for Prometheus' file discovery: `targets NAME=PORT...`.
+# Prints targets on this machine, for Prometheus' file discovery: `targets MORE_LABELS NAME=PORT...`.
 targets() {
-    local target separator=
+    local labels=$1 target separator=
+    shift
     echo '['
     for target in "$@"; do
-        printf '%s  {"targets": ["127.0.0.1:%s"], "labels": {"namespace": "local", "pod": "%s"}}' \
-            "$separator" "${target#*=}" "${target%=*}"
+        printf '%s  {"targets": ["127.0.0.1:%s"], "labels": {"namespace": "local", "pod": "%s"%s}}' \
+            "$separator" "${target#*=}" "${target%=*}" "$labels"
         separator=$',\n'
     done
     printf '\n]\n'

@@ -38,6 +38,7 @@ impl RecorderMetrics {
     /// # Errors
     /// When the registry already has one of the names.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let [lag, last_write] = last_transaction()?;
         let metrics = Self {
             messages: counters(
                 "bellhop_recorder_messages_total",
@@ -68,14 +69,8 @@ impl RecorderMetrics {
                 "Records written by one transaction.",
                 SIZE_BUCKETS,
             )?,
-            lag: Gauge::new(
-                "bellhop_recorder_lag_seconds",
-                "Age of the newest record of the last transaction when it was committed.",
-            )?,
-            last_write: Gauge::new(
-                "bellhop_recorder_last_write_timestamp_seconds",
-                "Unix time of the last transaction; 0 before the first.",
-            )?,
+            lag,
+            last_write,
             held: IntGauge::new(
                 "bellhop_recorder_messages_held",
                 "Messages in hand that only a later version can read.",
@@ -197,6 +192,19 @@ fn tables(written: &LogWritten) -> [(&'static str, u64); 5] {
         ("answers", written.answers),
         ("deliveries", written.deliveries),
     ]
+}
+
+/// How old the last transaction's newest record was, and when that was committed.
+fn last_transaction() -> Result<[Gauge; 2], prometheus::Error> {
+    let lag = Gauge::new(
+        "bellhop_recorder_lag_seconds",
+        "Age of the newest record of the last transaction when it was committed.",
+    )?;
+    let last_write = Gauge::new(
+        "bellhop_recorder_last_write_timestamp_seconds",
+        "Unix time of the last transaction; 0 before the first.",
+    )?;
+    Ok([lag, last_write])
 }
 
 fn counters(name: &str, help: &str, label: &str) -> Result<IntCounterVec, prometheus::Error> {
