@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::seed::{HOT, entries};
+use crate::seed::entries;
 use crate::stage::{Stage, connect, kept_for};
 use crate::told::Told;
 
@@ -51,7 +51,7 @@ pub(crate) async fn measure(stage: &Stage, days: &[OffsetDateTime]) -> Result<Dr
     let age = (OffsetDateTime::now_utc() - *oldest).whole_days().unsigned_abs();
     let stopping = CancellationToken::new();
     let writer = tokio::spawn(write(stage.store.clone(), stopping.clone()));
-    let reader = tokio::spawn(read(stage.store.clone(), stopping.clone()));
+    let reader = tokio::spawn(read(stage.store.clone(), stage.hot.parse()?, stopping.clone()));
     let looker = tokio::spawn(look(connect(&stage.place).await?, stopping.clone()));
     let began = Instant::now();
     // A day goes when it is over as a whole; what is left of the day before is kept.
@@ -93,8 +93,8 @@ async fn write(store: Store, stopping: CancellationToken) -> Result<Duration> {
 }
 
 /// Reads the hot webhook's newest and the requests of one of them, again and again; returns the longest read.
-async fn read(store: Store, stopping: CancellationToken) -> Result<Duration> {
-    let filter = DeliveryFilter { webhook: Some(HOT.parse()?), ..DeliveryFilter::default() };
+async fn read(store: Store, hot: WebhookId, stopping: CancellationToken) -> Result<Duration> {
+    let filter = DeliveryFilter { webhook: Some(hot), ..DeliveryFilter::default() };
     let mut longest = Duration::ZERO;
     while !stopping.is_cancelled() {
         let began = Instant::now();

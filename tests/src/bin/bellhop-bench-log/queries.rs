@@ -8,7 +8,7 @@ use bellhop_store::{Actor, Author, DeliveryCursor, DeliveryFilter, RecoveryFilte
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::seed::{HOT, ORGANISATION, QUIET};
+use crate::seed::{ORGANISATION, QUIET};
 use crate::stage::Stage;
 
 /// How many deliveries a list shows.
@@ -34,7 +34,7 @@ pub(crate) async fn measure(stage: &Stage, runs: usize) -> Result<Vec<Query>> {
     let of = |webhook: &str| -> Result<DeliveryFilter> {
         Ok(DeliveryFilter { webhook: Some(webhook.parse()?), ..DeliveryFilter::default() })
     };
-    let hot = of(HOT)?;
+    let hot = of(&stage.hot)?;
     let rare = DeliveryFilter { state: Some(DeliveryStateName::Exhausted), ..hot.clone() };
     let deep = DeliveryFilter { after: Some(middle(stage).await?), ..hot.clone() };
     let mut queries = Vec::new();
@@ -54,7 +54,7 @@ pub(crate) async fn measure(stage: &Stage, runs: usize) -> Result<Vec<Query>> {
     };
     queries.push(timed("one delivery with its requests", runs, one).await);
     let recovery = RecoveryFilter {
-        webhook: HOT.parse()?,
+        webhook: stage.hot.parse()?,
         states: vec![DeliveryStateName::Exhausted],
         event_type: None,
         since: OffsetDateTime::UNIX_EPOCH,
@@ -95,7 +95,7 @@ async fn middle(stage: &Stage) -> Result<DeliveryCursor> {
         SELECT (extract(epoch FROM begun_at) * 1000000)::bigint || '.' || id FROM deliveries
         WHERE webhook = $1 AND begun_at < now() - interval '15 days' ORDER BY begun_at DESC, id DESC LIMIT 1";
     let text: String =
-        stage.tables.query_one(select, &[&HOT]).await.context("a delivery 15 days old")?.get(0);
+        stage.tables.query_one(select, &[&stage.hot]).await.context("a delivery 15 days old")?.get(0);
     Ok(text.parse()?)
 }
 

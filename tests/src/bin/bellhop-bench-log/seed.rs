@@ -20,28 +20,22 @@ const EXHAUSTED_ONE_IN: i64 = 1_000;
 /// How many webhooks share the other half.
 const QUIET_WEBHOOKS: i64 = 1_000;
 
-/// The webhook that has half of all.
-pub(crate) const HOT: &str = "wh_00000000000000000000000000000000";
-
 /// One of the others.
 pub(crate) const QUIET: &str = "wh_00000000000000000000000000000001";
 
 /// Whose they are.
 pub(crate) const ORGANISATION: &str = "org_bench";
 
-/// Nothing is sent to it, so that its secret is none.
-const INSERT_HOT: &str = "
-    INSERT INTO webhooks (id, mode, organisation, url, event_types, expansion, sealed_secrets)
-    VALUES ($1, 'live', $2, 'https://hooks.example/', '{appointment.scheduled}', '{}', '{\\x00}')";
-
-/// `$1`: the day's beginning, `$2`: how many rows, `$3`: how many there were before. Every even one is the hot webhook's.
+/// `$1`: the day's beginning, `$2`: how many rows, `$3`: how many there were before, `$6`: the hot webhook, which
+/// every even one is for.
 const INSERT_DAY: &str = "
     WITH numbered AS (
         SELECT number, md5('delivery ' || ($3::bigint + number)) AS hash, $1::timestamptz + number * (interval '1 day' / $2::bigint) AS at
         FROM generate_series(0, $2::bigint - 1) AS number
     ), told AS (
         SELECT number, hash, at, 'dlv_' || hash AS delivery, 'evt_' || hash AS event,
-               'wh_' || lpad(to_hex(CASE WHEN number % 2 = 0 THEN 0 ELSE 1 + (number / 2) % $5::bigint END), 32, '0') AS webhook,
+               CASE WHEN number % 2 = 0 THEN $6::text
+                    ELSE 'wh_' || lpad(to_hex(1 + (number / 2) % $5::bigint), 32, '0') END AS webhook,
                (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(hash, 1, 3) || '8'
                 || substr(hash, 4, 15))::uuid AS request,
                number % $4::bigint = 0 AS is_exhausted
@@ -71,12 +65,11 @@ pub(crate) async fn fill(stage: &Stage, attempts: usize) -> Result<Vec<OffsetDat
     let today = OffsetDateTime::now_utc().replace_time(time::Time::MIDNIGHT);
     let days: Vec<OffsetDateTime> = (1..=DAYS).rev().map(|ago| today - Duration::DAY * ago).collect();
     let of_day = i64::try_from(attempts)? / i64::from(DAYS);
-    stage.tables.execute(INSERT_HOT, &[&HOT, &ORGANISATION]).await.context("register the hot webhook")?;
     let mut before = 0_i64;
     for day in &days {
         make_partitions(stage, *day).await?;
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [day, &of_day, &before, &EXHAUSTED_ONE_IN, &QUIET_WEBHOOKS];
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [day, &of_day, &before, &EXHAUSTED_ONE_IN, &QUIET_WEBHOOKS, &stage.hot];
         stage.tables.execute(INSERT_DAY, &parameters).await.with_context(|| format!("fill {day}"))?;
         before += of_day;
     }

@@ -8,7 +8,7 @@ use bellhop_tests::amqp::Amqp;
 use bellhop_tests::ground::Ground;
 use bellhop_tests::machine::Machine;
 use bellhop_tests::measuring::role::Role;
-use bellhop_tests::operator::Operator;
+use bellhop_tests::operator::{Operator, Registration};
 use bellhop_tests::place::Place;
 use bellhop_tests::stack::{Service, Stack};
 use tokio::process::Command;
@@ -29,6 +29,8 @@ pub(crate) struct Stage {
     pub(crate) tables: Client,
     /// The queues.
     pub(crate) amqp: Amqp,
+    /// The webhook that half of all requests go to.
+    pub(crate) hot: String,
     /// Where this runs.
     pub(crate) machine: Machine,
     binary: PathBuf,
@@ -46,14 +48,17 @@ impl Stage {
         let stack = Stack::start(&ground, &Service::ALL).await?;
         let machine = Machine::describe(&stack).await?;
         let place = Place::make(stack.addresses().clone(), &[]).await?;
-        Operator::new(&binary, &place).prepare().await?;
+        let operator = Operator::new(&binary, &place);
+        operator.prepare().await?;
+        let hot = Registration { mode: "live", ..Registration::test("https://hooks.example.com/hot") };
+        let hot = operator.register(&hot).await?.id;
         let keys = SealingKeys::parse(&stack.addresses().sealing_key)?;
         let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(place.redis_url()));
         let store = Store::open(&StoreOptions::new(postgres, redis, keys))?;
         let tables = connect(&place).await?;
         let amqp = Amqp::connect(&place.amqp_url()).await?;
         let folder = folder.to_owned();
-        Ok(Self { place, store, tables, amqp, machine, binary, folder, _stack: stack, _ground: ground })
+        Ok(Self { place, store, tables, amqp, hot, machine, binary, folder, _stack: stack, _ground: ground })
     }
 
     /// Starts a recorder on a core of its own.

@@ -2,6 +2,7 @@
 //!
 //! Each is settled before the next. Killed in between, a message put back may also still be parked; none is lost.
 
+use anyhow::Context as _;
 use bellhop_broker::{Declarer, Parked, Parking, ParkingError};
 use clap::Args;
 
@@ -92,12 +93,9 @@ async fn move_oldest(
     (queue, count): (ParkingQueue, usize),
 ) -> Result<Tally, Failure> {
     let name = queue.name();
-    let parking = open(declarer, queue).await?;
-    let mut there = 0;
-    while there < count && take(&parking).await?.is_some() {
-        there += 1;
-    }
-    parking.close().await;
+    // Asked for rather than taken and given back: what is given back need not keep its order.
+    let there = declarer.ready_messages(&name).await.with_context(|| format!("failed to count `{name}`"))?;
+    let there = usize::try_from(there.unwrap_or_default()).unwrap_or(usize::MAX);
     if there < count {
         return Err(Failure::Request(format!(
             "--count: `{name}` holds {there} messages, not {count}: see `bellhop parked list`, then say how many to take"
