@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bellhop_model::{DeliveryId, DeliveryStateName, Mode};
 use bellhop_store::{Actor, Author, DeliveryCursor, DeliveryFilter, RecoveryFilter};
+use bellhop_tests::appointment::ORGANISATION;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::seed::{ORGANISATION, QUIET};
+use crate::seed::QUIET;
 use crate::stage::Stage;
 
 /// How many deliveries a list shows.

@@ -23,9 +23,6 @@ const QUIET_WEBHOOKS: i64 = 1_000;
 /// One of the others.
 pub(crate) const QUIET: &str = "wh_00000000000000000000000000000001";
 
-/// Whose they are.
-pub(crate) const ORGANISATION: &str = "org_bench";
-
 /// `$1`: the day's beginning, `$2`: how many rows, `$3`: how many there were before, `$6`: the hot webhook, which
 /// every even one is for.
 const INSERT_DAY: &str = "
