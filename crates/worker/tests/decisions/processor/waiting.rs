@@ -68,7 +68,7 @@ fn a_day_of_unavailability_is_told_once_between_two_attempts() {
         told(&bench).into_iter().filter(|(_, cause)| matches!(cause, WaitCause::Unavailable { .. }));
     let deferred = deferred.count();
     assert_eq!(bench.calls().len(), 60);
-    assert!(20 <= deferred && deferred <= 60 && 10 * deferred < deferrals, "{deferred} of {deferrals}");
+    assert!((20..=60).contains(&deferred) && 10 * deferred < deferrals, "{deferred} of {deferrals}");
 }
 
 #[test]
