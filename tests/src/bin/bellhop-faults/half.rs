@@ -197,9 +197,13 @@ impl Scene<'_> {
 
     /// What a recovery needs: its deliveries on record, and a recorder.
     async fn prepare_recovery(&self, logs: &Path) -> Result<Recovering> {
-        let mut streams = self.plan.streams.iter().enumerate();
-        let recovered = streams.find(|(_, stream)| stream.part == Part::Recovered);
-        let recovered = recovered.map(|(index, stream)| (index + 1, stream));
+        let mut streams = self.plan.streams.iter();
+        let recovered = streams.position(|stream| stream.part == Part::Recovered);
+        let recovered = match recovered {
+            // The warm-up comes first.
+            Some(index) => Some((u32::try_from(index + 1)?, &self.expected.runs[index + 1])),
+            None => None,
+        };
         Recovering::prepare((self.stage.binary.as_path(), logs), self.place, recovered).await
     }
 

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use tokio::process::Command;
 use tokio_postgres::NoTls;
 
-use crate::plan::Stream;
+use crate::sink::Run;
 use crate::webhook::Webhook;
 
 /// Deliveries a second: the most that a recovery may owe.
@@ -45,20 +45,20 @@ struct Owed {
 }
 
 impl Recovering {
-    /// Puts a stream's deliveries on record as exhausted, if there are such, and starts a recorder.
+    /// Puts a run's deliveries on record as exhausted, if there are such, and starts a recorder.
     ///
-    /// * `stream`: the run's number, and what is to be recovered of it.
+    /// * `recovered`: the run's number, and the run.
     pub(crate) async fn prepare(
         (binary, logs): (&Path, &Path),
         place: &Place,
-        stream: Option<(usize, &Stream)>,
+        recovered: Option<(u32, &Run)>,
     ) -> Result<Self> {
         let keys = SealingKeys::parse(&place.addresses().sealing_key)?;
         let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(place.redis_url()));
         let store = Store::open(&StoreOptions::new(postgres, redis, keys))?;
-        let owed = match stream {
+        let owed = match recovered {
             None => None,
-            Some((run, stream)) => Some(exhaust(&store, place, (run, stream)).await?),
+            Some(recovered) => Some(exhaust(&store, place, recovered).await?),
         };
         let mut command = Command::new(binary);
         command.arg("recorder").envs(place.environment());
@@ -89,17 +89,16 @@ impl Recovering {
     }
 }
 
-/// Records each event of a stream as exhausted at its only webhook.
-async fn exhaust(store: &Store, place: &Place, (run, stream): (usize, &Stream)) -> Result<Owed> {
-    let number = stream.webhooks.clone().into_iter().next().context("it is for a webhook")?;
-    let organisation = Webhook::organisation(number);
+/// Records each event of a run as exhausted at its only webhook.
+async fn exhaust(store: &Store, place: &Place, (number, run): (u32, &Run)) -> Result<Owed> {
+    let organisation = Webhook::organisation(*run.turns.first().context("it is for a webhook")?);
     let webhook = webhook_of(place, &organisation).await?;
     let template = Template::of(Mode::Test, &organisation)?;
-    let numbers: Vec<usize> = (0..stream.events).collect();
+    let numbers: Vec<usize> = (0..run.events).collect();
     for numbers in numbers.chunks(ENDS_AT_ONCE) {
         let mut entries = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            let stamp = Stamp { run: u32::try_from(run)?, number: *number, published_ns: now_ns() };
+        for event in numbers {
+            let stamp = Stamp { run: number, number: *event, published_ns: now_ns() };
             entries.push(LogEntry::new(Record::End(end(template.body(&stamp.id()), &webhook)?))?);
         }
         let of_mode = ModeRetention { payload: KEPT, attempts: KEPT };
