@@ -22,7 +22,7 @@ pub(crate) async fn tell_apart(plan: Plan, place: &Place) -> Result<Plan> {
     let shard_of = ask(&plan, shards, place).await?;
     let is_beside = |webhook: &usize| shard_of.get(webhook) == shard_of.get(&burst);
     let streams = plan.streams.into_iter().flat_map(|stream| match stream.part {
-        Part::Healthy => divide(stream, is_beside),
+        Part::Healthy => divide(&stream, is_beside),
         Part::Beside | Part::Burst | Part::Dead | Part::Recovered => vec![stream],
     });
     Ok(Plan { streams: streams.collect(), ..plan })
@@ -49,7 +49,7 @@ async fn ask(plan: &Plan, shards: u16, place: &Place) -> Result<BTreeMap<usize, 
 }
 
 /// Divides a stream in two; without one of the two when nobody is in it.
-fn divide(stream: Stream, is_beside: impl Fn(&usize) -> bool) -> Vec<Stream> {
+fn divide(stream: &Stream, is_beside: impl Fn(&usize) -> bool) -> Vec<Stream> {
     let all = stream.webhooks.len();
     let share = |webhooks: Vec<usize>, part| Stream {
         events: stream.events * webhooks.len() / all,
@@ -82,7 +82,7 @@ mod tests {
             after: Duration::ZERO,
             part: Part::Healthy,
         };
-        let divided = divide(stream, |webhook| webhook % 10 == 0);
+        let divided = divide(&stream, |webhook| webhook % 10 == 0);
         let told: Vec<_> =
             divided.iter().map(|it| (it.part, it.webhooks.len(), it.events, it.per_second)).collect();
         assert_eq!(told, [(Part::Healthy, 45, 16_200, Some(270)), (Part::Beside, 5, 1_800, Some(30))]);
