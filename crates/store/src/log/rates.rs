@@ -253,18 +253,18 @@ mod tests {
 
     #[test]
     fn a_quantile_lies_between_the_bounds_of_what_was_counted() {
-        let cases: [(&[(usize, u64)], f64, Option<f64>); 8] = [
-            (&[], 0.5, None),
-            (&[(0, 10)], 0.5, Some(2.5)),
-            (&[(0, 10)], 1.0, Some(5.0)),
-            (&[(4, 4)], 0.5, Some(75.0)),
-            (&[(0, 99), (12, 1)], 0.99, Some(5.0)),
-            (&[(0, 50), (12, 50)], 0.99, Some(15_000.0)),
-            (&[(2, 1), (7, 1)], 0.0, Some(10.0)),
-            (&[(2, 1), (7, 1)], 0.75, Some(750.0)),
+        let cases = [
+            (vec![], 0.5, None),
+            (vec![(0, 10)], 0.5, Some(2.5)),
+            (vec![(0, 10)], 1.0, Some(5.0)),
+            (vec![(4, 4)], 0.5, Some(75.0)),
+            (vec![(0, 99), (12, 1)], 0.99, Some(5.0)),
+            (vec![(0, 50), (12, 50)], 0.99, Some(15_000.0)),
+            (vec![(2, 1), (7, 1)], 0.0, Some(10.0)),
+            (vec![(2, 1), (7, 1)], 0.75, Some(750.0)),
         ];
         for (places, share, expected) in cases {
-            assert_eq!(counted(places).latency_ms(share), expected, "{places:?} {share}");
+            assert_eq!(counted(&places).latency_ms(share), expected, "{places:?} {share}");
         }
     }
 

@@ -34,7 +34,8 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 
 /// Paths to what is on record, which here is nothing: a fuzzer uses up deliveries faster than they can be made. They are
 /// tried all the same, and answer only that there is no such thing; what they show when there is has cases of its own.
-const OF_THE_LOG: [&str; 3] = ["/v1/deliveries/", "/v1/recoveries/", "/v1/events/"];
+const OF_THE_LOG: [&str; 4] =
+    ["/v1/deliveries/", "/v1/recoveries/", "/v1/events/", "POST /v1/webhooks/{id}/recoveries"];
 
 /// How often each operation (`GET /v1/webhooks`) answered with each status.
 type Outcomes = BTreeMap<String, BTreeMap<String, u32>>;
