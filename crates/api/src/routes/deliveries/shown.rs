@@ -1,6 +1,6 @@
 //! How a delivery and its requests are shown: without health data, and without what would tell of our own network.
 
-use bellhop_model::{DeliveryState, Outcome};
+use bellhop_model::{EndReason, Outcome};
 use bellhop_store::{LoggedAttempt, LoggedDelivery, LoggedSeries, SeriesProgress};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -29,7 +29,8 @@ pub(in crate::routes) struct ShownDelivery {
     /// When it began.
     #[schema(format = DateTime)]
     begun_at: String,
-    /// Where it stands: `pending`, `retrying`, `exhausted`, `cancelled` or `delivered`. More states may come.
+    /// Where it stands: `pending`, `deferred` (its webhook hangs or cannot be reached, since `since`), `retrying`,
+    /// `exhausted`, `cancelled` or `delivered`. More states may come.
     state: &'static str,
     /// Why it is exhausted or cancelled: `attempts_failed`, `webhook_inactive` or `endpoint_gone`; null otherwise.
     reason: Option<&'static str>,
@@ -146,9 +147,6 @@ impl ShownDelivery {
     pub(in crate::routes) fn of(delivery: &LoggedDelivery) -> Self {
         let standing = &delivery.standing;
         let state = standing.state;
-        let reason = if let DeliveryState::Ended(reason) = state { Some(reason.as_str()) } else { None };
-        let next_at_us =
-            if let DeliveryState::Retrying { next_at_us } = state { Some(next_at_us) } else { None };
         let shown = |micros| shown_moment(moment_of(micros), &standing.outcome);
         Self {
             id: delivery.id.to_string(),
@@ -158,8 +156,8 @@ impl ShownDelivery {
             test_event: delivery.is_test,
             begun_at: moment(delivery.begun_at),
             state: state.name().as_str(),
-            reason,
-            next_at: next_at_us.map(shown),
+            reason: state.reason().map(EndReason::as_str),
+            next_at: state.next_at_us().map(shown),
             since: shown(standing.since_us),
             series: standing.series.0,
             attempt: standing.attempt.map(bellhop_model::Attempt::number),
@@ -247,7 +245,41 @@ fn millis(micros: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use bellhop_model::{DeliveryId, DeliveryState, Mode, Series, Standing};
+
     use super::*;
+
+    #[test]
+    fn of_a_delivery_that_waits_for_its_webhook_is_told_since_when_and_until_when() {
+        let at = 1_700_000_000_000_000;
+        let (organisation, event) = ("org_a".parse().expect("an id"), "evt_1".parse().expect("an id"));
+        let webhook = format!("wh_{}", "0".repeat(32)).parse().expect("an id");
+        let delivery = LoggedDelivery {
+            id: DeliveryId::derive(Mode::Test, &organisation, &event, &webhook),
+            mode: Mode::Test,
+            organisation,
+            event,
+            event_type: "appointment.scheduled".parse().expect("a type"),
+            is_test: false,
+            webhook,
+            begun_at: moment_of(at),
+            standing: Standing {
+                series: Series::FIRST,
+                state: DeliveryState::Deferred { next_at_us: at + 30_000_000 },
+                attempt: None,
+                since_us: at,
+                request: None,
+                status: None,
+                outcome: String::new(),
+            },
+        };
+        let ShownDelivery { state, reason, next_at, since, .. } = ShownDelivery::of(&delivery);
+        assert_eq!((state, reason), ("deferred", None));
+        assert_eq!(
+            (since.as_str(), next_at.as_deref()),
+            ("2023-11-14T22:13:20Z", Some("2023-11-14T22:13:50Z"))
+        );
+    }
 
     #[test]
     fn of_a_host_that_cannot_be_reached_no_time_is_told() {
