@@ -37,6 +37,7 @@ pub mod shards;
 pub mod shutdown;
 pub mod store;
 pub mod test_events;
+pub mod tracing;
 pub mod walkthrough;
 
 /// One claim about the fleet.
@@ -107,6 +108,8 @@ cases! {
     producing::a_broker_that_takes_nothing_says_why,
     outages::delivery_goes_on_without_redis,
     outages::delivery_goes_on_without_postgres,
+    tracing::an_event_keeps_its_trace_from_attempt_to_attempt_and_no_endpoint_sees_it,
+    tracing::an_event_whose_trace_cannot_be_read_is_delivered_without_it,
     cancelling::a_webhook_disabled_between_attempts_cancels_the_delivery,
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,

@@ -84,6 +84,9 @@ pub use sent::{CONTENT_TYPE, SentHeader, SentRequest, webhook_headers};
 mod delivery_state;
 pub use delivery_state::{DeliveryState, DeliveryStateName, DeliveryStateNameError, Standing};
 
+mod trace;
+pub use trace::{TraceParent, TraceParentError};
+
 mod failing;
 pub use failing::{ExhaustedDeliveries, FailureDecision, FailureEvidence, LogReach, judge_failures};
 

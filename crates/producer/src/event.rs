@@ -3,8 +3,8 @@
 use std::fmt;
 
 use bellhop_broker::Outgoing;
-use bellhop_broker::names::{EVENTS_EXCHANGE, ORGANISATION_HEADER};
-use bellhop_model::{Event, EventError, EventId, EventLabels, EventType, Mode, OrganisationId};
+use bellhop_broker::names::{EVENTS_EXCHANGE, ORGANISATION_HEADER, TRACE_HEADER};
+use bellhop_model::{Event, EventError, EventId, EventLabels, EventType, Mode, OrganisationId, TraceParent};
 use bytes::Bytes;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -18,6 +18,7 @@ pub struct NewEvent {
     pub(crate) organisation: OrganisationId,
     pub(crate) occurred_at: OffsetDateTime,
     pub(crate) body: Bytes,
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl NewEvent {
@@ -54,7 +55,13 @@ impl NewEvent {
     pub(crate) fn read(body: Vec<u8>) -> Result<Self, EventError> {
         let Event { id, event_type, mode, organisation, occurred_at, .. } =
             Event::parse(&body, None, &EventLabels::default())?;
-        Ok(Self { id, event_type, mode, organisation, occurred_at, body: body.into() })
+        Ok(Self { id, event_type, mode, organisation, occurred_at, body: body.into(), trace: None })
+    }
+
+    /// Says which trace the event belongs to. Workers name it in the line of each attempt, and tell no endpoint.
+    #[must_use]
+    pub fn traced(self, parent: TraceParent) -> Self {
+        Self { trace: Some(parent), ..self }
     }
 
     /// The event's id.
@@ -73,6 +80,8 @@ impl NewEvent {
 impl NewEvent {
     /// The message, as the contract has it.
     pub(crate) fn outgoing(&self) -> Outgoing {
+        let mut headers = vec![(ORGANISATION_HEADER, self.organisation.to_string())];
+        headers.extend(self.trace.map(|trace| (TRACE_HEADER, trace.to_string())));
         Outgoing {
             exchange: EVENTS_EXCHANGE.to_owned(),
             routing_key: format!("{}.{}", self.mode, self.event_type),
@@ -80,7 +89,7 @@ impl NewEvent {
             message_type: Some(self.event_type.to_string()),
             timestamp: u64::try_from(self.occurred_at.unix_timestamp()).unwrap_or(0),
             time_to_live: None,
-            headers: vec![(ORGANISATION_HEADER, self.organisation.to_string())],
+            headers,
             body: self.body.clone(),
         }
     }

@@ -11,5 +11,7 @@ pub use test_event::TestEvent;
 mod producer;
 pub use producer::{Producer, ProducerError, ProducerOptions};
 
-pub use bellhop_broker::{AddressError, BrokerAddress, LinkState};
-pub use bellhop_model::{EventError, EventId, EventType, EventTypeError, Mode, WebhookId};
+pub use bellhop_broker::{AddressError, BrokerAddress, Link, LinkState};
+pub use bellhop_model::{
+    EventError, EventId, EventType, EventTypeError, Mode, TraceParent, TraceParentError, WebhookId,
+};

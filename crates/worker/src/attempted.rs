@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bellhop_broker::Owed;
 use bellhop_model::{
-    Addressed, AnswerRecord, AttemptRecord, Decided, RequestId, Rung, Sent, Timing, Verdict, micros_of,
+    Addressed, AnswerRecord, AttemptRecord, Decided, RequestId, Rung, Sent, Timing, TraceParent, Verdict,
+    micros_of,
 };
 use bellhop_sender::{AnswerExcerpt, AnswerHeader, Exchange};
 use time::OffsetDateTime;
@@ -27,12 +28,14 @@ pub(crate) struct Attempted<'a> {
     pub(crate) owed: &'a Owed,
     pub(crate) made: Made,
     pub(crate) verdict: Verdict,
+    /// The publisher's, if it said so: for the line alone.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// Writes the line of one attempt; a level is part of the code of a line, so it cannot be an argument.
 macro_rules! tell {
     ($level:ident, $attempted:expr, $verdict:literal, $wait:expr) => {{
-        let Attempted { addressed, owed, made, .. } = $attempted;
+        let Attempted { addressed, owed, made, trace, .. } = $attempted;
         let wait: Option<Duration> = $wait;
         tracing::$level!(
             delivery.id = %addressed.delivery,
@@ -49,6 +52,8 @@ macro_rules! tell {
             duration_ms = made.exchange.duration.as_secs_f64() * 1000.0,
             verdict = $verdict,
             wait_ms = wait.map(|wait| wait.as_millis()),
+            trace.id = trace.as_ref().map(TraceParent::trace),
+            trace.parent = trace.as_ref().map(TraceParent::span),
             "made an attempt"
         );
     }};
@@ -82,7 +87,7 @@ impl<'a> Attempted<'a> {
     ///
     /// * `waits_on`: where the next attempt waits, if that was stored; its own rung may have refused.
     pub(crate) fn into_record(self, waits_on: Option<Rung>) -> AttemptRecord<'a> {
-        let Self { addressed, owed, made, verdict } = self;
+        let Self { addressed, owed, made, verdict, .. } = self;
         let Made { request, started_at, sent, exchange } = made;
         let Exchange { outcome, duration, phases, answer } = exchange;
         AttemptRecord {

@@ -18,7 +18,7 @@ use crate::keep::{Kept, keep, keep_one_of};
 use crate::metrics::count;
 use crate::ports::Ports;
 use crate::process::{Done, InHand, Processor};
-use crate::publishing::{batch, waiting};
+use crate::publishing::{batch, trace, waiting};
 use crate::request::Signed;
 
 impl<P: Ports> Processor<P> {
@@ -51,7 +51,8 @@ impl<P: Ports> Processor<P> {
         place.give_back(origin(&subscription), &made.exchange, self.ports.now());
         let outcome = made.exchange.outcome.label();
         let verdict = decide(owed.attempt, &made.exchange.outcome, &self.ladder);
-        let attempted = Attempted { addressed: &addressed, owed, made, verdict };
+        let trace = trace(in_hand.message);
+        let attempted = Attempted { addressed: &addressed, owed, made, verdict, trace };
         let age = (self.ports.now() - event.occurred_at).as_seconds_f64();
         attempted.observe(&self.metrics, in_hand.origin.lane, age);
         let mut waits_on = None;

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bellhop_broker::{Incoming, Owed, UnreadableOwed, names};
-use bellhop_model::{EndReason, Event, EventLabels, Ladder, Mode, Records};
+use bellhop_model::{EndReason, Event, EventLabels, Ladder, Mode, Records, TraceParent};
 use bellhop_store::{ActiveSubscription, Subscriptions};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -14,7 +14,7 @@ use crate::keep::{Gate, Kept, Logged, keep, keep_unless_refused};
 use crate::metrics::{WorkerMetrics, count};
 use crate::options::LaneKind;
 use crate::ports::Ports;
-use crate::publishing::{batch, parked, waiting};
+use crate::publishing::{batch, parked, trace, waiting};
 
 /// Processes messages. One serves all lanes.
 pub struct Processor<P> {
@@ -214,7 +214,9 @@ impl<P: Ports> Processor<P> {
         let now_ms = self.ports.now().unix_timestamp_nanos() / 1_000_000;
         headers.push((names::PARKED_AT_HEADER, now_ms.to_string()));
         self.count_event(origin, "parked");
-        tracing::warn!(reason, queue = %origin.queue, "parked a message that cannot be processed");
+        let trace = trace(message);
+        let trace = trace.as_ref().map(TraceParent::trace);
+        tracing::warn!(reason, queue = %origin.queue, trace.id = trace, "parked a message that cannot be processed");
         let message = parked(message, (origin.mode, &origin.queue), reason, headers, self.message_id());
         keep(&self.ports, &self.gate, &[message], is_lost).await
     }

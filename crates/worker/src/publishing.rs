@@ -1,7 +1,7 @@
 //! The messages a worker publishes: next attempts, deferrals, detours, records, and what it parks.
 
 use bellhop_broker::{Incoming, Outgoing, Owed, names};
-use bellhop_model::{Mode, Records, Rung};
+use bellhop_model::{Mode, Records, Rung, TraceParent};
 use bytes::Bytes;
 use time::OffsetDateTime;
 
@@ -79,11 +79,18 @@ pub(crate) fn parked(
     }
 }
 
+/// The trace that the publisher says the event belongs to. What is no `traceparent` is as good as none: whoever watches
+/// traces loses one, and no event is lost to that.
+pub(crate) fn trace(message: &Incoming) -> Option<TraceParent> {
+    message.header(names::TRACE_HEADER)?.parse().ok()
+}
+
 /// The publisher's headers that go with the event wherever it goes.
 fn kept_headers(message: &Incoming) -> impl Iterator<Item = (&'static str, String)> {
-    [names::ORGANISATION_HEADER, names::TRACE_HEADER]
-        .into_iter()
-        .filter_map(|name| message.header(name).map(|value| (name, value.to_owned())))
+    let organisation = message.header(names::ORGANISATION_HEADER).map(ToOwned::to_owned);
+    let trace = trace(message).map(|trace| trace.to_string());
+    let kept = [(names::ORGANISATION_HEADER, organisation), (names::TRACE_HEADER, trace)];
+    kept.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
 
 fn timestamp(message: &Incoming) -> u64 {

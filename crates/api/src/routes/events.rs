@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use bellhop_model::{EventError, EventId, EventType, Mode, Payload, Role, parse_moment};
+use axum::http::{HeaderMap, StatusCode};
+use bellhop_model::{EventError, EventId, EventType, Mode, Payload, Role, TraceParent, parse_moment};
 use bellhop_producer::NewEvent;
 use bellhop_store::{AskedEvent, Publishing, StoreError};
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,10 @@ struct Asked {
 ///
 /// In live mode this takes an administrator's key or the operator's credential: a live event is a fact to whoever
 /// receives it.
-#[utoipa::path(post, path = "/v1/events", tag = "events", operation_id = "publishEvent", request_body = EventRequest,
+#[utoipa::path(post, path = "/v1/events", tag = "events", operation_id = "publishEvent",
+    params(("traceparent" = Option<String>, Header, example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        description = "The trace that the event belongs to, as W3C Trace Context writes it; workers name it in their log, and no endpoint sees it. Another text is as good as none.")),
+    request_body = EventRequest,
     responses(
         (status = 202, description = "The broker has it", body = AcceptedEvent),
         (status = 409, description = "An event of this id says something else, or has been under way for seconds", body = Problem,
@@ -105,6 +108,7 @@ struct Asked {
 async fn publish(
     Developer(caller): Developer,
     State(api): State<Api>,
+    headers: HeaderMap,
     Json(request): Json<EventRequest>,
 ) -> Result<Answer, Problem> {
     if caller.mode == Mode::Live && caller.role == Role::Developer {
@@ -112,10 +116,20 @@ async fn publish(
             "the role `developer` may not publish live events: use an administrator's key, or a key that begins with `test_`",
         ));
     }
-    let asked = read(caller, request)?;
+    let mut asked = read(caller, request)?;
+    if let Some(parent) = trace(&headers) {
+        asked.event = asked.event.traced(parent);
+    }
     let id = asked.event.id().to_string();
     let repeated = to_the_end(&api, publish_once(api.clone(), asked)).await?;
     Ok(Answer::of(StatusCode::ACCEPTED, &AcceptedEvent { id, repeated }))
+}
+
+/// The caller's trace; one that cannot be read, or is said twice, is none.
+fn trace(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut values = headers.get_all("traceparent").iter();
+    let value = values.next()?.to_str().ok()?;
+    if values.next().is_some() { None } else { value.trim().parse().ok() }
 }
 
 /// * returns whether it had been published before.

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use bellhop_model::{EventType, Mode};
+use bellhop_model::{EventError, EventType, Mode, TraceParent};
 use bellhop_producer::{NewEvent, Producer};
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -37,6 +37,9 @@ pub(crate) struct PublishArguments {
     /// What happened, such as appointment.scheduled.
     #[arg(long = "type", value_name = "TYPE")]
     event_type: EventType,
+    /// The trace that the events belong to, as W3C Trace Context writes it; workers name it in their log.
+    #[arg(long, value_name = "00-TRACE-SPAN-FLAGS")]
+    traceparent: Option<TraceParent>,
     /// Print nothing for events that were confirmed.
     #[arg(long)]
     quiet: bool,
@@ -48,7 +51,7 @@ pub(crate) struct PublishArguments {
 /// Publishes everything and reports what was not confirmed.
 pub(super) async fn run(file: Option<&Path>, arguments: PublishArguments) -> Result<(), Failure> {
     let config = Config::load(file, Needs::Broker)?;
-    let PublishArguments { mode, event_type, quiet, files } = arguments;
+    let PublishArguments { mode, event_type, traceparent, quiet, files } = arguments;
     if config.catalogue.find(&event_type).is_none() {
         eprintln!("bellhop: note: the platform is not known to fire `{event_type}`; published all the same");
     }
@@ -56,7 +59,14 @@ pub(super) async fn run(file: Option<&Path>, arguments: PublishArguments) -> Res
     let (sender, receiver) = mpsc::channel(READ_AHEAD_MAX);
     let reading = tokio::task::spawn_blocking(move || input::read_all(&files, &sender));
     let mut tally = Tally::new(quiet);
-    publish_all(&producer, (&event_type, mode), receiver, &mut tally).await;
+    let make = |text: &str| {
+        let event = NewEvent::new(&event_type, mode, text)?;
+        Ok(match traceparent {
+            Some(parent) => event.traced(parent),
+            None => event,
+        })
+    };
+    publish_all(&producer, make, receiver, &mut tally).await;
     reading.await.map_err(anyhow::Error::new)?;
     producer.close().await;
     tally.finish()
@@ -65,12 +75,12 @@ pub(super) async fn run(file: Option<&Path>, arguments: PublishArguments) -> Res
 /// Publishes appointments as they are read, a few hundred at a time.
 async fn publish_all(
     producer: &Producer,
-    (event_type, mode): (&EventType, Mode),
+    make: impl Fn(&str) -> Result<NewEvent, EventError>,
     items: mpsc::Receiver<Item>,
     tally: &mut Tally,
 ) {
     let publish = async |text: String| {
-        let event = NewEvent::new(event_type, mode, &text).map_err(|error| error.to_string())?;
+        let event = make(&text).map_err(|error| error.to_string())?;
         producer.publish(&event).await.map_err(|error| error.to_string())?;
         Ok(event.id().clone())
     };

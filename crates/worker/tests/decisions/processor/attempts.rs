@@ -10,6 +10,9 @@ use crate::world::endpoints::Reply;
 use crate::world::outages::ALWAYS;
 use crate::world::records;
 
+/// A trace of the publisher.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 const FAILED: Reply = Reply::Status(500);
 
 #[test]
@@ -47,7 +50,7 @@ fn what_waits_says_what_it_owes() {
     let mut bench = Bench::new();
     let webhook = bench.webhook([FAILED, FAILED]);
     let mut event = bench.event();
-    event.headers.push(("traceparent", "00-1-2-01".to_owned()));
+    event.headers.push(("traceparent", TRACE.to_owned()));
     bench.publish(event.clone());
     bench.process(LaneKind::Fresh);
     let second = bench.only("bellhop.live.wait.30s");
@@ -63,7 +66,7 @@ fn what_waits_says_what_it_owes() {
             ("bellhop-attempt", attempt),
             ("bellhop-accepted-at", "1700000000000"),
             ("organisation-id", "org_a"),
-            ("traceparent", "00-1-2-01"),
+            ("traceparent", TRACE),
         ] {
             assert_eq!(header(waiting, name), Some(value), "{name}");
         }
