@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use bellhop_producer::{LinkState, Producer};
 use bellhop_runtime::health::{Condition, Health};
-use bellhop_runtime::metrics::Metrics;
+use bellhop_runtime::metrics::{Metrics, ShownLink};
 use bellhop_store::Store;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -113,6 +113,9 @@ impl ApiServer {
         let address = listener.local_addr().map_err(fail)?;
         let rates =
             Rates { keys: Buckets::new(options.key_rate), addresses: Buckets::new(options.address_rate) };
+        let link = producer.link();
+        let link = ShownLink::new("publishing", link.counts(), link.label());
+        metrics.show_links(&LinkState::LABELS, [link])?;
         let metrics = ApiMetrics::register(metrics.registry())?;
         let document = document::openapi().to_json().expect("a description makes JSON");
         let in_hand = TaskTracker::new();

@@ -172,6 +172,18 @@ impl Link {
         self.state.clone()
     }
 
+    /// Tells the word for the state, [`LinkState::label`], whenever it is called.
+    pub fn label(&self) -> impl Fn() -> &'static str + Send + Sync + use<> {
+        let state = self.watch();
+        move || state.borrow().label()
+    }
+
+    /// Tells what happened so far, [`BrokerStats::counts`], whenever it is called.
+    pub fn counts(&self) -> impl Fn() -> [(&'static str, u64); BrokerStats::KINDS] + Send + Sync + use<> {
+        let stats = Arc::clone(&self.stats);
+        move || stats.counts()
+    }
+
     /// What happened on this link so far.
     #[must_use]
     pub fn stats(&self) -> &Arc<BrokerStats> {

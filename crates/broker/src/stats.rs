@@ -26,9 +26,12 @@ pub struct BrokerStats {
 }
 
 impl BrokerStats {
+    /// How many counts there are.
+    pub const KINDS: usize = 9;
+
     /// Every count so far, under the word used in metrics.
     #[must_use]
-    pub fn counts(&self) -> [(&'static str, u64); 9] {
+    pub fn counts(&self) -> [(&'static str, u64); Self::KINDS] {
         [
             ("session", self.sessions.get()),
             ("connect_failure", self.connect_failures.get()),

@@ -107,6 +107,12 @@ impl Producer {
         self.link.watch()
     }
 
+    /// The connection, for whoever shows how it is.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// Publishes one event and returns once the broker has it on disk, replicated.
     ///
     /// When a lost connection hides what became of it, it is published again with the same id: the broker may then

@@ -33,4 +33,3 @@ mod upkeep;
 mod metrics;
 pub use metrics::RecorderMetrics;
 
-mod stats;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bellhop_broker::{BrokerAddress, Consumer, Link, LinkState, Publisher, names};
 use bellhop_model::Mode;
 use bellhop_runtime::health::Health;
-use bellhop_runtime::metrics::Metrics;
+use bellhop_runtime::metrics::{Metrics, ShownLink};
 use bellhop_store::{LeaseHolder, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,6 @@ use crate::options::RecorderOptions;
 use crate::owing::Owing;
 use crate::recovery::Recoveries;
 use crate::redelivery;
-use crate::stats;
 use crate::upkeep::Upkeep;
 use crate::writer::Writer;
 
@@ -60,7 +59,9 @@ impl Recorder {
         // Ready is who can take messages.
         let broker = health.condition("broker");
         background.spawn(broker.follow(consuming.watch(), LinkState::problem, ended.clone()));
-        stats::register(&metrics, &consuming, &publishing)?;
+        let links = [("consuming", &consuming), ("publishing", &publishing)];
+        let links = links.map(|(name, link)| ShownLink::new(name, link.counts(), link.label()));
+        metrics.show_links(&LinkState::LABELS, links)?;
         let metrics = RecorderMetrics::register(metrics.registry())?;
         let postgres = health.condition("postgres");
         let RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, .. } = options;

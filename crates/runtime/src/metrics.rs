@@ -2,6 +2,9 @@
 
 mod copied;
 
+mod links;
+pub use links::ShownLink;
+
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use self::copied::Copied;

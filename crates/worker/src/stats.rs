@@ -1,22 +1,10 @@
 //! Counters kept by the adapters, shown as metrics of the process.
 
-use std::sync::Arc;
-
 use bellhop_broker::{Link, LinkState};
-use bellhop_runtime::metrics::Metrics;
+use bellhop_runtime::metrics::{Metrics, ShownLink};
 use bellhop_store::{Store, StoreStats};
 
 use crate::keep::Gate;
-
-/// Name and help of what happened on the links.
-const EVENTS: (&str, &str) =
-    ("bellhop_broker_events_total", "What happened between this process and the broker.");
-
-/// Name and help of how the links are.
-const STATES: (&str, &str) = (
-    "bellhop_broker_link_state",
-    "1 for the state in which a connection to the broker is: up, blocked (the broker takes no publishes) or down.",
-);
 
 /// Name and help of what the store does.
 const STORE: (&str, &str) =
@@ -35,7 +23,9 @@ pub(crate) fn register(
     [consuming, publishing]: [&Link; 2],
     gate: Gate,
 ) -> Result<(), prometheus::Error> {
-    register_links(metrics, consuming, publishing)?;
+    let links = [("consuming", consuming), ("publishing", publishing)];
+    let links = links.map(|(name, link)| ShownLink::new(name, link.counts(), link.label()));
+    metrics.show_links(&LinkState::LABELS, links)?;
     let store = store.clone();
     metrics.show_counts(STORE, &["event"], move |show| {
         for (event, count) in store_events(&store.stats()) {
@@ -43,25 +33,6 @@ pub(crate) fn register(
         }
     })?;
     metrics.show_number(KEPT, move || gate.kept())
-}
-
-/// Shows what happened on each link, and how it is.
-fn register_links(metrics: &Metrics, consuming: &Link, publishing: &Link) -> Result<(), prometheus::Error> {
-    let links =
-        [("consuming", Arc::clone(consuming.stats())), ("publishing", Arc::clone(publishing.stats()))];
-    metrics.show_counts(EVENTS, &["link", "event"], move |show| {
-        for (link, stats) in &links {
-            for (event, count) in stats.counts() {
-                show(&[link, event], count);
-            }
-        }
-    })?;
-    let states = [("consuming", consuming.watch()), ("publishing", publishing.watch())];
-    metrics.show_states(STATES, "link", &LinkState::LABELS, move |show| {
-        for (link, state) in &states {
-            show(link, state.borrow().label());
-        }
-    })
 }
 
 /// What a store counts, as label values.
