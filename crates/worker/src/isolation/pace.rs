@@ -3,7 +3,8 @@
 //! Whoever finds no place books a turn behind the last one booked and waits on a rung until then. Rungs are few and
 //! coarse, so a message brings its own time to live, which the broker honours at the head of a queue: turns of one webhook
 //! are booked in their order, so none holds up an earlier one, and a burst comes back at the speed in which it can be
-//! taken. What has a longer time to live and is in front makes a delivery late; so turns keep off the rungs of retries.
+//! taken. What has a longer time to live and is in front makes a delivery late; so turns keep off the rungs of retries, and
+//! those that are near off the rungs of those that are far.
 
 use std::time::Duration;
 
@@ -128,17 +129,20 @@ pub(crate) fn has_come(turn: OffsetDateTime, now: OffsetDateTime) -> bool {
 /// How to wait for a turn that is so far away.
 ///
 /// A near one is waited for on a short rung that retries do not use, and there no longer than needed. A far one is waited
-/// for on whole rungs, none of which passes it.
+/// for on whole rungs, none of which passes it, and on none where near ones wait: what is booked anew behind a long backlog
+/// would stand in front of turns that come before its own, and the endpoint would idle for minutes.
 pub(crate) fn wait(left: Duration, ladder: &Ladder) -> Wait {
     let second = Attempt::FIRST.next();
     let retries = [second, second.and_then(Attempt::next)].map(|attempt| attempt.map(|it| ladder.before(it)));
-    let own = |rung: &Rung| rung.wait() <= OWN_RUNG_MAX && !retries.contains(&Some(*rung));
-    let mut rungs = ladder.rungs().iter().copied();
-    if let Some(rung) = rungs.clone().find(|rung| own(rung) && left <= rung.wait()) {
+    let is_own = |rung: &Rung| rung.wait() <= OWN_RUNG_MAX && !retries.contains(&Some(*rung));
+    let rungs = || ladder.rungs().iter().copied();
+    if let Some(rung) = rungs().find(|rung| is_own(rung) && left <= rung.wait()) {
         return wait_on(rung, left);
     }
-    let whole = rungs.rfind(|rung| rung.wait() <= left);
-    wait_on(whole.unwrap_or(ladder.at_least(left)), left)
+    let is_apart = |rung: &Rung| !is_own(rung) && ASIDE_MIN <= rung.wait();
+    let mut whole = rungs().filter(|rung| rung.wait() <= left);
+    let rung = whole.clone().rfind(is_apart).or_else(|| whole.next_back());
+    wait_on(rung.unwrap_or(ladder.at_least(left)), left)
 }
 
 /// How to wait for what is unavailable: off the rungs on which others have short waits for their turns.

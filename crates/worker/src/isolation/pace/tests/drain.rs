@@ -1,8 +1,9 @@
 //! A burst for one webhook, played through in a time of its own: how long it takes to drain, and how often the broker is
-//! asked to hold a delivery. Places and the room to wait are those of a worker with the defaults.
+//! asked to hold a delivery. Places and the room to wait are those of a worker with the defaults, and what waits on a rung
+//! leaves it only when those in front have left.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use super::super::*;
 use super::START;
@@ -28,6 +29,8 @@ struct Drain {
     now: OffsetDateTime,
     to_come: BinaryHeap<Reverse<(OffsetDateTime, usize, Happening)>>,
     pace: Pace,
+    /// When the last that waits on a rung leaves it.
+    leaving: BTreeMap<Rung, OffsetDateTime>,
     under_way: usize,
     waiting: usize,
     ended: usize,
@@ -38,17 +41,22 @@ struct Drain {
 impl Drain {
     /// * `lasts`: how long the attempt of a number lasts that begins at a time.
     fn play(lasts: impl Fn(usize, Duration) -> Duration) -> Self {
+        Self::play_many(DELIVERIES, lasts)
+    }
+
+    fn play_many(deliveries: usize, lasts: impl Fn(usize, Duration) -> Duration) -> Self {
         let mut drain = Self {
             now: START,
             to_come: BinaryHeap::new(),
             pace: Pace::new(START),
+            leaving: BTreeMap::new(),
             under_way: 0,
             waiting: 0,
             ended: 0,
             waits: 0,
             happened: 0,
         };
-        for number in 0..DELIVERIES {
+        for number in 0..deliveries {
             let number = u32::try_from(number).expect("a small number");
             drain.expect(START + INTAKE * number, Happening::Asks(None));
         }
@@ -59,7 +67,7 @@ impl Drain {
                 Happening::Ends(since) => drain.end(since, &lasts),
             }
         }
-        assert_eq!(drain.ended, DELIVERIES);
+        assert_eq!(drain.ended, deliveries);
         drain
     }
 
@@ -76,7 +84,11 @@ impl Drain {
             let turn = to_come.unwrap_or_else(|| self.pace.book(self.now, places, held));
             self.waits += 1;
             let left = (turn - self.now).try_into().unwrap_or_default();
-            self.expect(self.now + wait(left, &Ladder::default()).at_most, Happening::Asks(Some(turn)));
+            let Wait { rung, at_most } = wait(left, &Ladder::default());
+            let leaves = self.leaving.entry(rung).or_insert(START);
+            *leaves = (*leaves).max(self.now + at_most);
+            let at = *leaves;
+            self.expect(at, Happening::Asks(Some(turn)));
         }
     }
 
@@ -103,12 +115,12 @@ impl Drain {
 
     /// How long it took, in parts of what it takes when every place is always taken by attempts of this length.
     fn share_of_ideal(&self, lasts: Duration) -> f64 {
-        let ideal = lasts.as_secs_f64() * DELIVERIES as f64 / PLACES as f64;
+        let ideal = lasts.as_secs_f64() * self.ended as f64 / PLACES as f64;
         (self.now - START).as_seconds_f64() / ideal
     }
 
     fn waits_per_delivery(&self) -> f64 {
-        self.waits as f64 / DELIVERIES as f64
+        self.waits as f64 / self.ended as f64
     }
 }
 
@@ -119,6 +131,16 @@ fn a_burst_drains_at_nearly_the_pace_of_its_endpoint() {
     let drain = Drain::play(|_, _| STEADY);
     assert!(drain.share_of_ideal(STEADY) < 1.05, "{}", drain.share_of_ideal(STEADY));
     assert!(drain.waits_per_delivery() < 1.5, "{}", drain.waits_per_delivery());
+}
+
+/// A burst for minutes, at an endpoint that takes a fifth less time for one in ten: turns are booked by those, so that some
+/// come too early all the time and are booked anew, far behind.
+#[test]
+fn turns_far_behind_do_not_stand_in_front_of_near_ones() {
+    let brisk = STEADY * 4 / 5;
+    let drain = Drain::play_many(5 * DELIVERIES, |number, _| if number % 10 == 0 { brisk } else { STEADY });
+    assert!(drain.share_of_ideal(STEADY) < 1.2, "{}", drain.share_of_ideal(STEADY));
+    assert!(drain.waits_per_delivery() < 6.0, "{}", drain.waits_per_delivery());
 }
 
 /// While the worker takes the burst, all but one in fifty attempts last four times as long; the first, which is sent before
@@ -148,6 +170,6 @@ fn a_change_of_pace_is_followed() {
     for (before, after, share_max) in [(STEADY, 10 * STEADY, 1.05), (10 * STEADY, STEADY, 2.0)] {
         let drain = Drain::play(|number, _| if number < DELIVERIES / 2 { before } else { after });
         let (share, waits) = (drain.share_of_ideal((before + after) / 2), drain.waits_per_delivery());
-        assert!(share < share_max && waits < 5.0, "{before:?}, then {after:?}: {share}, {waits} waits");
+        assert!(share < share_max && waits < 8.0, "{before:?}, then {after:?}: {share}, {waits} waits");
     }
 }
