@@ -139,6 +139,15 @@ impl Account {
         last
     }
 
+    /// When the first request of a delivery came.
+    ///
+    /// * returns none when none did.
+    #[must_use]
+    pub fn first(&self, endpoint: &str, event: &str) -> Option<Instant> {
+        let requests = self.deliveries.get(&(endpoint.to_owned(), event.to_owned()))?;
+        requests.iter().map(|request| request.arrived).min()
+    }
+
     /// How many requests were repeats of an attempt.
     #[must_use]
     pub fn repeats(&self) -> usize {

@@ -18,7 +18,7 @@ const BREACHES_TOLD_MAX: usize = 3;
 /// What stands above the columns.
 pub(crate) fn head() -> String {
     format!(
-        "{:<36} {:>6} {:>6} {:>5} {:>8} {:>7} {:>4} {:>7} {:>7} {:>6} {:>6}  {}",
+        "{:<36} {:>6} {:>6} {:>5} {:>8} {:>7} {:>4} {:>7} {:>7} {:>6} {:>6} {:>6}  {}",
         "fault",
         "events",
         "ended",
@@ -30,6 +30,7 @@ pub(crate) fn head() -> String {
         "fault s",
         "back s",
         "over s",
+        "p99 s",
         "verdict"
     )
 }
@@ -41,10 +42,10 @@ pub(crate) fn line(outcome: &Outcome) -> String {
         Ok(figures) => figures,
         Err(error) => return format!("{:<36} {verdict}: {error}", outcome.words),
     };
-    let Figures { balance, fault_s, back_s, over_s, .. } = figures;
+    let Figures { balance, fault_s, back_s, over_s, p99_s, .. } = figures;
     let seconds = |value: &Option<f64>| value.map_or("never".to_owned(), |value| format!("{value:.1}"));
     let mut line = format!(
-        "{:<36} {:>6} {:>6} {:>5} {:>8} {:>7} {:>4} {:>7} {:>7.1} {:>6} {:>6}  {verdict}",
+        "{:<36} {:>6} {:>6} {:>5} {:>8} {:>7} {:>4} {:>7} {:>7.1} {:>6} {:>6} {:>6}  {verdict}",
         outcome.words,
         balance.events,
         balance.ended,
@@ -56,6 +57,7 @@ pub(crate) fn line(outcome: &Outcome) -> String {
         fault_s,
         seconds(back_s),
         seconds(over_s),
+        p99_s[1].map_or("never".to_owned(), |wait| format!("{wait:.3}")),
     );
     if let Some(LogBalance { told, missing, in_flight, made_up }) = &figures.log {
         let rates: Vec<String> = figures.deliveries_per_s.iter().map(|rate| format!("{rate:.0}")).collect();
@@ -85,6 +87,8 @@ repeats  requests that repeat an attempt; most: requests of one delivery; attemp
 fault s  from the fault until it was healed: servers answer, workers are ready
 back s   from then until every event published before was taken by the two webhooks that take it at once
 over s   from then until every delivery of those events was over, the waits between attempts ({RETRY_WAITS}) included
+p99 s    how long 99 of 100 deliveries to those two were on their way, of events first published between fault and healing;
+         `p99_s` in the figures has before and after, too
 ok       nothing lost or still owed, no attempt above 3, requests of a delivery at most 3 + faults on it, of an attempt
          1 + faults. A worker's kill is one fault. Where the broker or its connections go, it may forget two
          acknowledgements of one delivery, that of the event and that of a waiting copy: {FORGOTTEN_MAX} faults; with Redis

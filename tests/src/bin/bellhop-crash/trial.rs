@@ -1,16 +1,18 @@
 //! One row: a fault in the middle of a steady stream, and what came of the stream.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_tests::account::Balance;
+use bellhop_tests::account::{Account, Balance};
 use bellhop_tests::ground::Ground;
 use bellhop_tests::stack::Stack;
 use serde::Serialize;
 
 use crate::conditions::Conditions;
+use crate::publisher::Offered;
 use crate::recorded::LogBalance;
 use crate::rows::Row;
 use crate::scene::{HEALTHY, Scene, owed};
@@ -41,6 +43,9 @@ pub(crate) struct Figures {
     pub(crate) over_s: Option<f64>,
     /// Deliveries a second to the webhooks that take everything at once: before the fault, until it was healed, after it.
     pub(crate) deliveries_per_s: Vec<f64>,
+    /// How long 99 of 100 deliveries to the webhooks that take everything at once were on their way, from when their events
+    /// were first published: before the fault, until it was healed, after it.
+    pub(crate) p99_s: Vec<Option<f64>>,
     /// The delivery log's balance, where a recorder ran.
     pub(crate) log: Option<LogBalance>,
 }
@@ -90,7 +95,8 @@ async fn measure(row: &Row, scene: &mut Scene) -> Result<Figures> {
     let faults = (row.strike)(scene).await.with_context(|| format!("strike: {}", row.words))?;
     let healed = Instant::now();
     scene.hold().await;
-    let deliveries_per_s = scene.rates(&[began, struck, healed, Instant::now()]);
+    let moments = [began, struck, healed, Instant::now()];
+    let deliveries_per_s = scene.rates(&moments);
     let published = scene.publisher.finish().await?;
     let confirmed = published.iter().map(|offered| offered.id.clone());
     let owed = owed(confirmed.chain(scene.confirmed.iter().cloned()).collect());
@@ -105,6 +111,21 @@ async fn measure(row: &Row, scene: &mut Scene) -> Result<Figures> {
         back_s: account.last_over(before(), &HEALTHY).map(after_healing),
         over_s: account.last_over(before(), &everybody).map(after_healing),
         deliveries_per_s,
+        p99_s: moments.windows(2).map(|pair| p99_s(&account, &published, pair[0]..pair[1])).collect(),
         log,
     })
+}
+
+/// How long 99 of 100 deliveries were on their way whose events were first published within a span.
+///
+/// * returns none when one of them never arrived, or there were none.
+fn p99_s(account: &Account, published: &[Offered], span: Range<Instant>) -> Option<f64> {
+    let within = published.iter().filter(|offered| span.contains(&offered.at));
+    let deliveries = within.flat_map(|offered| HEALTHY.map(|endpoint| (endpoint, offered)));
+    let waits = deliveries.map(|(endpoint, Offered { id, at })| {
+        Some(account.first(endpoint, id)?.saturating_duration_since(*at).as_secs_f64())
+    });
+    let mut waits: Vec<f64> = waits.collect::<Option<_>>()?;
+    waits.sort_by(f64::total_cmp);
+    waits.get((waits.len() * 99).div_ceil(100).checked_sub(1)?).copied()
 }

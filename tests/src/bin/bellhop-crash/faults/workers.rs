@@ -41,12 +41,12 @@ pub(crate) async fn all_killed(scene: &mut Scene) -> Result<usize> {
     Ok(WORKERS)
 }
 
-/// Each worker in turn is told to stop, as a deployment does, and replaced.
-pub(crate) async fn stopped(scene: &mut Scene) -> Result<usize> {
+/// All workers are replaced as a deployment rolls: for each, another is started and ready before it is told to stop.
+pub(crate) async fn rolled(scene: &mut Scene) -> Result<usize> {
     for _ in 0..WORKERS {
+        scene.start_workers(1).await?;
         let status = scene.workers.remove(0).drain().await?;
         ensure!(status.success(), "a worker that was told to stop ended with {status}");
-        scene.start_workers(1).await?;
     }
     Ok(0)
 }
