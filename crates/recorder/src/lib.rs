@@ -32,4 +32,3 @@ mod upkeep;
 
 mod metrics;
 pub use metrics::RecorderMetrics;
-

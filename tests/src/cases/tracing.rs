@@ -79,7 +79,11 @@ async fn publish_at_the_shell(site: &Site, parent: &str) -> Result<()> {
     let arguments = ["publish", "--type", SCHEDULED, "--traceparent", parent, "-"];
     program.run_with_input(&arguments, APPOINTMENT.as_bytes()).await?.succeeded()?;
     let wrong = ["publish", "--type", SCHEDULED, "--traceparent", "00-1-2-01", "-"];
-    program.run_with_input(&wrong, b"").await?.ended_with(2)?.complains_of(&["traceparent", "32 hexadecimal"])?;
+    program
+        .run_with_input(&wrong, b"")
+        .await?
+        .ended_with(2)?
+        .complains_of(&["traceparent", "32 hexadecimal"])?;
     Ok(())
 }
 

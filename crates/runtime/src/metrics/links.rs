@@ -46,8 +46,10 @@ impl Metrics {
         states: &'static [&'static str],
         links: [ShownLink; N],
     ) -> Result<(), prometheus::Error> {
-        let (counted, watched): (Vec<_>, Vec<_>) =
-            links.into_iter().map(|ShownLink { name, counts, state }| ((name, counts), (name, state))).unzip();
+        let (counted, watched): (Vec<_>, Vec<_>) = links
+            .into_iter()
+            .map(|ShownLink { name, counts, state }| ((name, counts), (name, state)))
+            .unzip();
         self.show_counts(EVENTS, &["link", "event"], move |show| {
             for (link, counts) in &counted {
                 counts().into_iter().for_each(|(event, count)| show(&[link, event], count));
