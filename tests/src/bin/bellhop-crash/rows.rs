@@ -35,7 +35,7 @@ rows! {
     "worker-killed", "a worker killed", Direct, workers::killed;
     "worker-killed-often", "a worker killed, ten times in a row", Direct, workers::killed_in_a_row;
     "workers-killed", "all workers killed at once", Direct, workers::all_killed;
-    "workers-rolled", "all workers replaced, as a rollout does", Direct, workers::rolled;
+    "workers-rolled", "all workers replaced by a rollout", Direct, workers::rolled;
     "worker-killed-logged", "a worker killed, with a recorder", Recorded, recorders::worker_killed;
     "recorder-killed", "the recorder killed", Recorded, recorders::killed;
     "producer-killed", "a producer killed while it publishes", Direct, producer::killed;
