@@ -51,7 +51,8 @@ impl Organisation<'_> {
             let mut failed = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
             fill_statuses(client, &mut failed).await?;
             for delivery in failed {
-                told.entry(delivery.webhook.clone()).or_default().last_failure = Some(delivery);
+                let webhook = delivery.webhook.clone();
+                told.entry(webhook).or_default().last_failure = Some(delivery);
             }
             Ok(told)
         };

@@ -17,7 +17,7 @@ use bellhop_store::{
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::console::cookie;
+use crate::console::cookie::CookieName;
 use crate::console::fields::OpenFields;
 use crate::console::notice::Notice;
 use crate::console::visitor::{Holder, Whence, next_page, path_of};
@@ -63,6 +63,7 @@ async fn sign_in(
     Holder(before): Holder,
     Whence(whence): Whence,
     State(api): State<Api>,
+    cookie: CookieName,
     fields: OpenFields,
 ) -> Result<Response, Problem> {
     let token = fields.text("token");
@@ -74,7 +75,7 @@ async fn sign_in(
         };
         let author = Author { actor: Actor::User(user.clone()), ..whence };
         let holder = SessionHolder::User { name: user, role };
-        let begun = Begun { mode, organisation, holder, next: None };
+        let begun = Begun { mode, organisation, holder, next: None, cookie };
         return begun.answer(&api, &author, before).await;
     }
     let asked = fields.text("mode").parse().ok().filter(|_| is_by_key(before.as_ref()));
@@ -85,7 +86,7 @@ async fn sign_in(
             Err(wrong) => wrong,
             Ok((holder, organisation, key)) => {
                 let author = Author { actor: Actor::Key(key.id.clone()), ..whence };
-                let begun = Begun { mode: key.mode, organisation, holder, next };
+                let begun = Begun { mode: key.mode, organisation, holder, next, cookie };
                 return begun.answer(&api, &author, before).await;
             }
         },
@@ -100,6 +101,7 @@ struct Begun<'a> {
     organisation: OrganisationId,
     holder: SessionHolder,
     next: Option<&'a str>,
+    cookie: CookieName,
 }
 
 impl Begun<'_> {
@@ -110,13 +112,13 @@ impl Begun<'_> {
         author: &Author,
         before: Option<(SessionToken, Session)>,
     ) -> Result<Response, Problem> {
-        let Self { mode, organisation, holder, next } = self;
+        let Self { mode, organisation, holder, next, cookie } = self;
         let lifetime = api.options.sessions.lifetime;
         let replaces = before.map(|(token, _)| token);
         let new = NewSession { mode, organisation, holder, lifetime, replaces };
         let token = api.store.begin_session(&new, author).await?;
         let page = next.map_or_else(|| path_of(mode, "/webhooks"), ToOwned::to_owned);
-        Ok(([(SET_COOKIE, cookie::set(&token))], Redirect::to(&page)).into_response())
+        Ok(([(SET_COOKIE, cookie.set(&token))], Redirect::to(&page)).into_response())
     }
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use bellhop_store::{Actor, Author, SessionHolder};
 
-use crate::console::cookie;
+use crate::console::cookie::CookieName;
 use crate::console::fields::Fields;
 use crate::console::notice::Notice;
 use crate::console::visitor::{Holder, Whence};
@@ -22,6 +22,7 @@ async fn end(
     Holder(found): Holder,
     Whence(whence): Whence,
     State(api): State<Api>,
+    cookie: CookieName,
     _fields: Fields,
 ) -> Result<Response, Problem> {
     if let Some((token, session)) = found {
@@ -32,5 +33,5 @@ async fn end(
         api.store.end_session(&token, &Author { actor, ..whence }).await?;
     }
     let to = Notice::SignedOut.at("/console/sign-in");
-    Ok(([(SET_COOKIE, cookie::clear())], Redirect::to(&to)).into_response())
+    Ok(([(SET_COOKIE, cookie.clear())], Redirect::to(&to)).into_response())
 }
