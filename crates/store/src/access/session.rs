@@ -33,7 +33,7 @@ const FIND: &str = "
         AND coalesce(now() < live.expires_at, true)
     LEFT JOIN api_keys AS test ON test.id = test_key AND test.revoked_at IS NULL
         AND coalesce(now() < test.expires_at, true)
-    WHERE hash = $1 AND now() < sessions.expires_at AND now() < seen_at + make_interval(secs => $2)";
+    WHERE sessions.hash = $1 AND now() < sessions.expires_at AND now() < seen_at + make_interval(secs => $2)";
 
 /// Somebody who signs in.
 #[derive(Debug, Clone)]
