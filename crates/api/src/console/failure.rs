@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Body;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::response::Response;
+use bellhop_model::Role;
 use maud::{Markup, html};
 
 use super::frame;
@@ -35,7 +36,16 @@ pub(crate) fn show_problem(response: &mut Response, problem: &Problem, id: &str,
     let body = told(problem, id);
     let document = match seen.0.get() {
         Some(visitor) => {
-            let body = html! { (heading(problem.title(), &html! {})) div.panel { (body) } };
+            let webhooks = visitor.path("/webhooks");
+            let body = html! {
+                (heading(problem.title(), &html! {}))
+                div.panel {
+                    (body)
+                    @if !matches!(visitor.caller.role, Role::Other(_)) {
+                        div.buttons { a.button.plain href=(webhooks) { "Go to the webhooks" } }
+                    }
+                }
+            };
             Page { visitor, section: Section::None, title: problem.title() }.document(&body)
         }
         None => {

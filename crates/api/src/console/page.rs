@@ -75,7 +75,7 @@ impl Page<'_> {
             a.skip href="#content" { "Skip to content" }
             (stripe(mode))
             header.top {
-                a.brand href=(visitor.path("/webhooks")) { (mark()) "Bellhop" }
+                a.brand href=(visitor.path("/webhooks")) { (mark()) span { "Bellhop" } }
                 @if !matches!(visitor.caller.role, Role::Other(_)) {
                     (self.navigation())
                     (self.switch())
@@ -141,8 +141,8 @@ pub(crate) fn name_of(mode: Mode) -> &'static str {
 /// Says unmistakably in which mode everything on the page is.
 fn stripe(mode: Mode) -> Markup {
     let (name, meaning) = match mode {
-        Mode::Test => ("Test Mode", "Nothing here touches live."),
-        Mode::Live => ("Live", "Real patients, real endpoints."),
+        Mode::Test => ("Test Mode:", "nothing here touches live."),
+        Mode::Live => ("Live:", "real patients, real endpoints."),
     };
     html! { p.stripe { strong { (name) } " " span { (meaning) } } }
 }

@@ -14,10 +14,10 @@ pub async fn the_path_decides_the_mode_and_nothing_of_the_other_is_seen(context:
     let (test, _) = console.add_webhook(&mut tab, "test", "https://test.example/hook").await?;
     let (live, _) = console.add_webhook(&mut tab, "live", "https://live.example/hook").await?;
     let shown = tab.get("/console/test/webhooks").await?.of(200)?;
-    let shown = shown.says(&["https://test.example", "Nothing here touches live", "Test Mode · Bellhop"])?;
+    let shown = shown.says(&["https://test.example", "nothing here touches live", "Test Mode · Bellhop"])?;
     shown.keeps_quiet_about(&["https://live.example"])?;
     let shown = tab.get("/console/live/webhooks").await?.of(200)?;
-    let shown = shown.says(&["https://live.example", "Real patients", "live · Bellhop"])?;
+    let shown = shown.says(&["https://live.example", "real patients", "live · Bellhop"])?;
     shown.keeps_quiet_about(&["https://test.example"])?;
     for (mode, foreign) in [("test", &live), ("live", &test)] {
         for rest in ["", "/edit", "/copy", "/rotate", "/disable", "/delete"] {
@@ -62,7 +62,7 @@ pub async fn a_key_opens_one_mode_and_another_key_joins_it(context: Context) -> 
     let before = tab.cookie().context("a cookie")?.to_owned();
     let joined = tab.submit("/console/sign-in", &[&join[..], &[("key", &live)]].concat()).await?.of(303)?;
     ensure!(tab.cookie() != Some(&before), "the token stayed although it opens more");
-    tab.follow(&joined).await?.of(200)?.says(&["Developer", "Real patients"])?;
+    tab.follow(&joined).await?.of(200)?.says(&["Developer", "real patients"])?;
     tab.get("/console/test/webhooks").await?.of(200)?.says(&["Administrator", "https://test.example"])?;
     tab.get(&copy).await?.of(200)?;
     let copied = tab.submit(&copy, &[("url", "https://live.example/")]).await?.of(303)?;

@@ -8,7 +8,7 @@ use bellhop_store::{RatePoint, RateSpan};
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
-use super::moment::exact;
+use super::moment::{exact, moment};
 
 /// How wide a step is drawn, and how high the greatest value, in units of the picture.
 const WIDTH: usize = 10;
@@ -218,7 +218,7 @@ fn line(steps: &Steps<'_>, most: f64, value: impl Fn(&RatePoint) -> Option<f64>)
 
 fn times(steps: &Steps<'_>, now: OffsetDateTime) -> Markup {
     let first = steps.0.first().map_or(now, |(begins_at, _)| *begins_at);
-    html! { span { (exact(first)) } span { "now" } }
+    html! { (moment(first, now)) span { "now" } }
 }
 
 fn chart(name: &str, keys: &Markup, most: &str, picture: &Markup, times: &Markup) -> Markup {

@@ -21,14 +21,21 @@ pub(crate) fn heading(title: &str, actions: &Markup) -> Markup {
 /// The head of a page below others.
 pub(crate) fn heading_below(crumbs: &[Crumb<'_>], title: &str, actions: &Markup) -> Markup {
     html! {
+        (trail(crumbs))
+        div.heading {
+            h1 { (title) }
+            div.actions { (actions) }
+        }
+    }
+}
+
+/// The pages above a page.
+pub(super) fn trail(crumbs: &[Crumb<'_>]) -> Markup {
+    html! {
         @if !crumbs.is_empty() {
             nav.crumbs aria-label="Breadcrumb" {
                 ol { @for crumb in crumbs { li { a href=(crumb.path) { (crumb.name) } } } }
             }
-        }
-        div.heading {
-            h1 { (title) }
-            div.actions { (actions) }
         }
     }
 }

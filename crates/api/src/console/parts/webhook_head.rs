@@ -4,7 +4,7 @@ use bellhop_model::{Webhook, WebhookId};
 use maud::{Markup, html};
 
 use super::badge::webhook_status;
-use super::heading::{Crumb, heading_below};
+use super::heading::{Crumb, heading_below, trail};
 use crate::console::visitor::Visitor;
 
 /// The parts of a webhook.
@@ -34,7 +34,11 @@ pub(crate) fn webhook_head(visitor: &Visitor, webhook: &Webhook, current: Webhoo
     let crumbs = [Crumb { path: &webhooks, name: "Webhooks" }];
     let tabs = [(WebhookTab::Overview, "Overview", ""), (WebhookTab::Events, "Events", "/events")];
     html! {
-        (heading_below(&crumbs, name_of_webhook(webhook), &webhook_status(webhook.status)))
+        (trail(&crumbs))
+        div.heading.titled {
+            h1 { (name_of_webhook(webhook)) }
+            (webhook_status(webhook.status))
+        }
         nav.tabs aria-label="Webhook" {
             ul {
                 @for (tab, name, rest) in tabs {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use bellhop_model::WebhookId;
 use bellhop_store::{Creation, Idempotency};
-use maud::{Markup, html};
+use maud::html;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -102,6 +102,7 @@ impl Asked {
 
 fn show(visitor: &Visitor, api: &Api, status: StatusCode, asked: &Asked) -> Response {
     let Asked { form, name, errors } = asked;
+    let errors = &form.placed(errors);
     let (webhooks, here) = (visitor.path("/webhooks"), visitor.path("/webhooks/new"));
     let body = html! {
         (heading_below(&[Crumb { path: &webhooks, name: "Webhooks" }], TITLE, &html! {}))
@@ -128,17 +129,11 @@ fn added(visitor: &Visitor, id: &WebhookId, secret: &str) -> Response {
             p { "Every request is signed with it. Give it to your receiver, and to nobody else." }
             (copyable("secret", secret))
             p.quiet { "You can reveal it again on the webhook's page; it is on record who does." }
-            (next_steps(&path))
+            div.buttons {
+                a.button href=(path) { "Go to the webhook" }
+                a.button.plain href=(visitor.path("/verify")) { "Verify a signature" }
+            }
         }
     };
     Page { visitor, section: Section::Webhooks, title: "Webhook added" }.render(body)
-}
-
-fn next_steps(path: &str) -> Markup {
-    html! {
-        div.buttons {
-            a.button href=(path) { "Go to the webhook" }
-            a.button.plain href="/console/verify" { "Verify a signature" }
-        }
-    }
 }

@@ -77,6 +77,7 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn answer(&self, visitor: &Visitor, api: &Api, status: StatusCode) -> Response {
         let Self { webhook, form, errors, is_overtaken } = *self;
+        let errors = &form.placed(errors);
         let here = webhook_path(visitor, &webhook.id, "/edit");
         let body = html! {
             (below_webhook(visitor, webhook, TITLE))

@@ -103,6 +103,22 @@ impl WebhookForm {
         all.filter(|word| seen.insert(*word)).map(ToOwned::to_owned).collect()
     }
 
+    /// What is wrong, beside the field where a person can mend it.
+    ///
+    /// * `errors`: in the words of the API, which knows one list of event types.
+    pub(super) fn placed(&self, errors: &[FieldProblem]) -> Vec<FieldProblem> {
+        let place = |error: &FieldProblem| {
+            let index = error.field().strip_prefix("events[").and_then(|rest| rest.strip_suffix(']'));
+            let is_typed = index.and_then(|index| index.parse().ok()) >= Some(self.ticked.len());
+            match error.field() {
+                "events" if self.events().is_empty() => FieldProblem::new("events", "choose at least one"),
+                _ if index.is_some() && is_typed => FieldProblem::new("others", error.message()),
+                _ => error.clone(),
+            }
+        };
+        errors.iter().map(place).collect()
+    }
+
     /// The fields.
     ///
     /// * `errors`: what is wrong with them.
@@ -122,7 +138,7 @@ impl WebhookForm {
             name: "others",
             label: "Other event types",
             hint: "Types that are not listed above, such as `patient.created`, separated by commas. They are delivered once the platform fires them.",
-            errors: &[],
+            errors,
         };
         let input = |kind, value, placeholder, required| Input { kind, value, placeholder, required };
         html! {
@@ -195,5 +211,18 @@ mod tests {
         };
         assert_eq!(form.events(), ["appointment.created", "patient.created", "task.done"]);
         assert!(WebhookForm::empty().events().is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_typed_type_stands_where_it_was_typed() {
+        let form = WebhookForm {
+            ticked: vec!["appointment.created".to_owned()],
+            others: "nonsense".to_owned(),
+            ..WebhookForm::empty()
+        };
+        let placed = |field: &str| form.placed(&[FieldProblem::new(field, "is wrong")])[0].field().to_owned();
+        assert_eq!(["events[0]", "events[1]", "url"].map(placed), ["events[0]", "others", "url"]);
+        let empty = WebhookForm::empty().placed(&[FieldProblem::new("events", "must name 1 to 64")]);
+        assert_eq!(empty, [FieldProblem::new("events", "choose at least one")]);
     }
 }

@@ -74,7 +74,7 @@ async fn ask_to_disable(
         p { "Nothing is sent to it any more, and what waits for its next attempt ends as cancelled. Events of the time in which it is disabled are not kept for it." }
         p.quiet { "It can be enabled again at any time, and what was cancelled can be recovered while its payload is kept." }
     };
-    Ok(Question { title: "Disable", body, rest: "/disable", button: "danger" }.ask(&visitor, &webhook))
+    Ok(Question { title: "Disable", body, rest: "/disable", button: "danger firm" }.ask(&visitor, &webhook))
 }
 
 async fn disable(
@@ -100,7 +100,8 @@ async fn ask_to_delete(
         }
         p.quiet { "To stop deliveries for a while, " a href=(webhook_path(&visitor, &id, "/disable")) { "disable it" } " instead." }
     };
-    Ok(Question { title: "Delete for good", body, rest: "/delete", button: "danger" }.ask(&visitor, &webhook))
+    Ok(Question { title: "Delete for good", body, rest: "/delete", button: "danger firm" }
+        .ask(&visitor, &webhook))
 }
 
 async fn delete(
