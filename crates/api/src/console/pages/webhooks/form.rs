@@ -111,7 +111,9 @@ impl WebhookForm {
             let index = error.field().strip_prefix("events[").and_then(|rest| rest.strip_suffix(']'));
             let is_typed = index.and_then(|index| index.parse().ok()) >= Some(self.ticked.len());
             match error.field() {
-                "events" if self.events().is_empty() => FieldProblem::new("events", "choose at least one"),
+                "events" if self.events().is_empty() => {
+                    FieldProblem::new("events", "choose at least one event")
+                }
                 _ if index.is_some() && is_typed => FieldProblem::new("others", error.message()),
                 _ => error.clone(),
             }
@@ -223,6 +225,6 @@ mod tests {
         let placed = |field: &str| form.placed(&[FieldProblem::new(field, "is wrong")])[0].field().to_owned();
         assert_eq!(["events[0]", "events[1]", "url"].map(placed), ["events[0]", "others", "url"]);
         let empty = WebhookForm::empty().placed(&[FieldProblem::new("events", "must name 1 to 64")]);
-        assert_eq!(empty, [FieldProblem::new("events", "choose at least one")]);
+        assert_eq!(empty, [FieldProblem::new("events", "choose at least one event")]);
     }
 }

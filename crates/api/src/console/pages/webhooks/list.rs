@@ -131,8 +131,10 @@ pub(super) fn last_failure(visitor: &Visitor, failed: Option<&LoggedDelivery>) -
     };
     let path = visitor.path(&format!("/deliveries/{}", failed.id));
     html! {
-        a href=(path) { (what_failed(failed)) } " "
-        span.quiet { (moment(since(failed), visitor.now)) }
+        span {
+            a href=(path) { (what_failed(failed)) } " "
+            span.quiet { (moment(since(failed), visitor.now)) }
+        }
     }
 }
 
