@@ -34,8 +34,8 @@ demo: up build ## Send appointments to good and bad endpoints and show what beco
 #> When it fails, make status and the logs in .bellhop/log say which server is at fault.
 	@$(stack) exec cargo run --locked --quiet --package bellhop-tests --bin bellhop-demo
 
-run: up build ## Run a worker, a recorder and an endpoint that prints what it gets, until Ctrl-C.
-#> Then, in another terminal, publish to it; bellhop --help has the commands.
+run: up build ## Run a worker, a recorder, the API with the console, and an endpoint that prints what it gets, until Ctrl-C.
+#> It prints the console's address with a link that signs in. BELLHOP_API_LISTEN=127.0.0.1:8081 make run takes another port.
 	@$(stack) exec deploy/local/run
 
 test: cargo ## Run every test, against throwaway servers that the tests start themselves (minutes).

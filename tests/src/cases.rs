@@ -11,6 +11,7 @@ pub mod cancelling;
 pub mod cluster;
 pub mod command_line;
 pub mod configuration;
+pub mod console;
 pub mod crashes;
 pub mod delivery;
 pub mod doctor;
@@ -149,6 +150,25 @@ cases! {
     api::keys::a_sign_in_opens_once_and_for_its_time,
     api::audit::who_did_what_is_on_record_with_the_change,
     api::audit::only_trusted_proxies_say_where_a_request_comes_from,
+    console::sessions::a_link_opens_once_and_not_by_being_looked_at,
+    console::sessions::the_cookie_is_for_this_host_and_no_script_and_is_new_each_time,
+    console::sessions::signing_out_ends_the_session_here_and_not_only_in_the_browser,
+    console::sessions::a_session_ends_by_its_age_and_for_want_of_use,
+    console::sessions::a_session_by_key_ends_with_the_key,
+    console::sessions::other_roles_are_refused_with_the_reason,
+    console::sessions::nobody_is_signed_in_by_another_sites_form,
+    console::sessions::a_link_on_another_site_leads_to_the_page,
+    console::modes::the_path_decides_the_mode_and_nothing_of_the_other_is_seen,
+    console::modes::a_key_opens_one_mode_and_another_key_joins_it,
+    console::forms::a_form_that_is_not_ours_changes_nothing,
+    console::forms::hostile_words_are_shown_as_words,
+    console::forms::errors_stand_beside_their_fields,
+    console::webhooks::a_webhook_lives_from_its_form_to_its_deletion,
+    console::webhooks::a_form_that_is_sent_twice_does_its_work_once,
+    console::pages::what_is_another_organisations_is_not_found,
+    console::pages::a_refusal_is_a_page_here_and_json_there,
+    console::pages::assets_are_light_and_kept_for_ever,
+    console::pages::a_link_is_made_at_the_shell,
     api::serving::a_drain_finishes_the_requests_under_way,
     api::serving::without_postgres_callers_are_told_to_come_again,
     recording::waiting::what_an_unavailable_endpoint_is_owed_is_deferred_until_it_heals,

@@ -24,6 +24,7 @@ pub mod http;
 pub mod prometheus;
 pub mod receiver;
 pub mod relay;
+pub mod tab;
 
 pub mod account;
 pub mod appointment;

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::client::{ClientAddress, Peer, client_address};
+use crate::console::{self, Seen};
 use crate::problem::Problem;
 use crate::rate::one_customer;
 use crate::state::Api;
@@ -75,8 +76,13 @@ pub(crate) async fn around(State(api): State<Api>, mut request: Request, next: N
         .map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(recognised.clone());
+    // Who is refused a page is shown one.
+    let seen = console::is_page(request.uri().path()).then(Seen::default);
+    if let Some(seen) = &seen {
+        request.extensions_mut().insert(seen.clone());
+    }
     let response = serve(&api, request, next).await;
-    let mut response = finish(response, &id);
+    let mut response = finish(response, &id, seen.as_ref());
     secure(response.headers_mut());
     let told = Told { id: &id, method: &method, route: &route, who: recognised.0.get().map(String::as_str) };
     told.tell(&api, response.status(), began_at.elapsed());
@@ -106,11 +112,17 @@ async fn serve(api: &Api, mut request: Request, next: Next) -> Response {
 }
 
 /// Renders a problem, now that its request's id is known.
-fn finish(mut response: Response, id: &str) -> Response {
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let problem = problem.of_request(id);
-        let body = serde_json::to_vec(&problem).expect("texts and numbers always make JSON");
-        *response.body_mut() = Body::from(body);
+///
+/// * `seen`: of a page, who asked for it.
+fn finish(mut response: Response, id: &str, seen: Option<&Seen>) -> Response {
+    match (response.extensions_mut().remove::<Problem>(), seen) {
+        (None, _) => {}
+        (Some(problem), Some(seen)) => console::show_problem(&mut response, &problem, id, seen),
+        (Some(problem), None) => {
+            let problem = problem.of_request(id);
+            let body = serde_json::to_vec(&problem).expect("texts and numbers always make JSON");
+            *response.body_mut() = Body::from(body);
+        }
     }
     let value = HeaderValue::from_str(id).expect("an id has letters and digits only");
     response.headers_mut().insert(REQUEST_ID, value);

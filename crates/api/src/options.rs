@@ -49,10 +49,21 @@ pub struct ApiOptions {
     pub operators: Vec<OperatorCredential>,
     /// How long a sign-in to the console opens. Default 60 s.
     pub sign_in_lifetime: Duration,
+    /// How long somebody stays signed in to the console.
+    pub sessions: SessionTimes,
     /// What is told about event types, and what test events are made from. Default what is built in.
     pub catalogue: Catalogue,
     /// Which literal addresses may be registered. Default all: the sender refuses what is forbidden in any case.
     pub endpoint_rule: EndpointRule,
+}
+
+/// When a session of the console ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionTimes {
+    /// After this, whatever happens. Default 12 h.
+    pub lifetime: Duration,
+    /// After nobody did anything for so long; to the minute. Default 30 min.
+    pub idle_max: Duration,
 }
 
 /// How often somebody may ask.
@@ -92,9 +103,16 @@ impl Default for ApiOptions {
             trusted_proxies: Vec::new(),
             operators: Vec::new(),
             sign_in_lifetime: Duration::from_secs(60),
+            sessions: SessionTimes::default(),
             catalogue: Catalogue::built_in(),
             endpoint_rule: Arc::new(|_| Ok(())),
         }
+    }
+}
+
+impl Default for SessionTimes {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_secs(12 * 60 * 60), idle_max: Duration::from_secs(30 * 60) }
     }
 }
 

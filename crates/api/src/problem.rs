@@ -136,6 +136,26 @@ impl Problem {
             .retrying_after(Duration::from_secs(1))
     }
 
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What kind of problem it is, in words for people.
+    pub(crate) fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What is wrong with this request, and what to do about it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Which fields are wrong, one by one.
+    pub(crate) fn errors(&self) -> &[FieldProblem] {
+        &self.errors
+    }
+
     /// The same, naming fields.
     pub(crate) fn about(mut self, mut errors: Vec<FieldProblem>) -> Self {
         errors.truncate(FIELD_PROBLEMS_MAX);
@@ -166,6 +186,16 @@ impl Problem {
 impl FieldProblem {
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
+    }
+
+    /// The field.
+    pub(crate) fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What is wrong with it, and what would be right.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 }
 
@@ -243,8 +273,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
+        let mut response = self.status().into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         for (name, value) in &self.headers {
             response.headers_mut().insert(name, value.clone());

@@ -1,4 +1,4 @@
-//! How often somebody may ask: a bucket per key and one per address, bounded in number.
+//! How often somebody may ask: a bucket per key, per session and per address, bounded in number.
 //!
 //! A bucket is one moment: when it will be full again (the generic cell rate algorithm). One that is full says nothing,
 //! so it can be forgotten.
@@ -21,6 +21,8 @@ const BUCKETS_MAX: usize = 100_000;
 pub(crate) struct Rates {
     pub(crate) keys: Buckets<ApiKeyId>,
     pub(crate) addresses: Buckets<IpAddr>,
+    /// Of the console, by the hashes of their tokens.
+    pub(crate) sessions: Buckets<[u8; 32]>,
 }
 
 /// The address that stands for all of one customer's: of IPv6 their network of 64 bits, from which they can take any.

@@ -17,16 +17,21 @@ mod sign_ins;
 mod test_events;
 mod webhooks;
 
+pub(crate) use secrets::{OVERLAP_DEFAULT, OVERLAP_MAX};
+pub(crate) use test_events::send_test_event;
+pub(crate) use webhooks::{Edge, WebhookPatch, WebhookRequest, render_created};
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::around::around;
+use crate::console;
 use crate::problem::Problem;
 use crate::state::Api;
 
@@ -57,6 +62,7 @@ pub(crate) fn router(api: Api) -> Router {
     let (router, _) = described().split_for_parts();
     router
         .route(DOCUMENT_PATH, get(document))
+        .merge(console::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(api.clone(), around))
@@ -68,7 +74,10 @@ async fn document(State(api): State<Api>) -> Response {
     ([(CONTENT_TYPE, json)], api.document.clone()).into_response()
 }
 
-async fn no_such_path() -> Problem {
+async fn no_such_path(uri: Uri) -> Problem {
+    if console::is_page(uri.path()) {
+        return Problem::not_found("the console has no such page: it may be that the address was cut off");
+    }
     Problem::not_found(format!("there is nothing at this path: `{DOCUMENT_PATH}` lists what there is"))
 }
 

@@ -111,8 +111,11 @@ impl ApiServer {
         };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let rates =
-            Rates { keys: Buckets::new(options.key_rate), addresses: Buckets::new(options.address_rate) };
+        let rates = Rates {
+            keys: Buckets::new(options.key_rate),
+            addresses: Buckets::new(options.address_rate),
+            sessions: Buckets::new(options.key_rate),
+        };
         let link = producer.link();
         let link = ShownLink::new("publishing", link.counts(), link.label());
         metrics.show_links(&LinkState::LABELS, [link])?;

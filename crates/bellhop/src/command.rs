@@ -3,6 +3,7 @@
 mod api;
 mod author;
 mod config;
+mod console;
 mod deliveries;
 mod doctor;
 mod events;
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     /// Manage the keys by which organisations call the API.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Let somebody into the console without the platform.
+    #[command(subcommand)]
+    Console(console::ConsoleCommand),
     /// Look into the delivery log.
     #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
@@ -59,7 +63,7 @@ pub(crate) enum Command {
     Worker,
     /// Write what happened from the log into PostgreSQL until told to stop (SIGTERM or Ctrl-C).
     Recorder,
-    /// Serve the REST API until told to stop (SIGTERM or Ctrl-C).
+    /// Serve the REST API and the console until told to stop (SIGTERM or Ctrl-C).
     Api,
     /// Check brokers, policies, permissions, versions, clocks and stores, and say how to mend what is wrong.
     Doctor(doctor::DoctorArguments),
@@ -76,6 +80,7 @@ impl Command {
             Self::Migrate => migrate::run(config).await,
             Self::Webhook(command) => webhook::run(config, command).await,
             Self::Key(command) => key::run(config, command).await,
+            Self::Console(command) => console::run(config, command).await,
             Self::Deliveries(command) => deliveries::run(config, command).await,
             Self::Redeliver(arguments) => redeliver::run(config, arguments).await,
             Self::Recover(arguments) => recover::run(config, arguments).await,

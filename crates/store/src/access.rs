@@ -7,5 +7,8 @@ pub use authenticate::{Authentication, KeyHolder};
 mod keys;
 pub use keys::{NewKey, RegisteredKey, StoredKey};
 
+mod session;
+pub use session::{NewSession, Session, SessionHolder, SessionKey, SessionToken};
+
 mod sign_in;
 pub use sign_in::{MintedSignIn, NewSignIn, SignIn};

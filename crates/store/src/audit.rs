@@ -109,8 +109,12 @@ actions! {
     KeyRevoked = "key.revoked",
     /// The platform asked for a user's sign-in to the console.
     SignInCreated = "sign_in.created",
-    /// A user signed in to the console.
+    /// A user signed in to the console by a sign-in.
     SignInUsed = "sign_in.used",
+    /// The holder of a key signed in to the console, or opened the other mode by another key.
+    SessionBegun = "session.begun",
+    /// Somebody signed out of the console.
+    SessionEnded = "session.ended",
 }
 
 /// One entry as it is read.

@@ -38,7 +38,8 @@ pub use organisation::{Creation, Idempotency, Organisation, RevealedRequest, Web
 
 mod access;
 pub use access::{
-    Authentication, KeyHolder, MintedSignIn, NewKey, NewSignIn, RegisteredKey, SignIn, StoredKey,
+    Authentication, KeyHolder, MintedSignIn, NewKey, NewSession, NewSignIn, RegisteredKey, Session,
+    SessionHolder, SessionKey, SessionToken, SignIn, StoredKey,
 };
 
 mod audit;
@@ -55,7 +56,7 @@ pub use log::{
     DeliveryCursor, DeliveryCursorError, DeliveryFilter, EventCursor, EventCursorError, EventFilter,
     Expunged, FailingWebhook, LogEntry, LogRetention, LogUpkeep, LogWritten, LoggedAttempt, LoggedDelivery,
     LoggedEvent, ModeRetention, RATE_SLOT, RatePoint, RateSpan, StatusFilter, StatusFilterError,
-    UnusableRecord,
+    UnusableRecord, WebhookOverview,
 };
 
 mod owing;

@@ -33,6 +33,9 @@ pub const AUDIT_PAGE_MAX: usize = 500;
 /// A key's last use is written when the one on record is older than this.
 pub(crate) const LAST_USE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Most sessions of one user or one key in the console; the oldest ends when another begins.
+pub(crate) const SESSIONS_PER_HOLDER_MAX: i64 = 20;
+
 /// Most rows that have run out which a writer of their kind removes on the way.
 pub(crate) const SWEEP_ROWS_MAX: i64 = 100;
 

@@ -32,6 +32,9 @@ pub use event::{EventCursor, EventCursorError, EventFilter, LoggedEvent};
 mod rates;
 pub use rates::{RATE_SLOT, RatePoint, RateSpan};
 
+mod overview;
+pub use overview::WebhookOverview;
+
 mod expunge;
 pub use expunge::Expunged;
 

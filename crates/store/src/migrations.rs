@@ -9,7 +9,7 @@ use crate::postgres::Fault;
 use crate::{Store, StoreError};
 
 /// Every migration ever released, in order. A released file never changes; the history notices.
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("V1__webhooks", include_str!("../migrations/V1__webhooks.sql")),
     ("V2__delivery_log", include_str!("../migrations/V2__delivery_log.sql")),
     ("V3__access", include_str!("../migrations/V3__access.sql")),
@@ -18,6 +18,7 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("V6__test_events", include_str!("../migrations/V6__test_events.sql")),
     ("V7__deferred", include_str!("../migrations/V7__deferred.sql")),
     ("V8__log_access", include_str!("../migrations/V8__log_access.sql")),
+    ("V9__sessions", include_str!("../migrations/V9__sessions.sql")),
 ];
 
 impl Store {

@@ -20,8 +20,8 @@ use crate::problem::{FieldProblem, Problem};
 use crate::state::Api;
 
 /// How long the secret before still signs, unless asked otherwise, and at most; in seconds.
-const OVERLAP_DEFAULT: u64 = 24 * 60 * 60;
-const OVERLAP_MAX: u64 = 7 * 24 * 60 * 60;
+pub(crate) const OVERLAP_DEFAULT: u64 = 24 * 60 * 60;
+pub(crate) const OVERLAP_MAX: u64 = 7 * 24 * 60 * 60;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(reveal)).routes(routes!(rotate))

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::answer::Answer;
 use crate::body::Json;
-use crate::identity::Developer;
+use crate::identity::{Caller, Developer};
 use crate::path::Id;
 use crate::problem::{FieldProblem, Problem};
 use crate::publishing::{to_the_end, unconfirmed};
@@ -38,7 +38,7 @@ struct TestEventRequest {
 /// A test event that is on its way.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TestEvent)]
-struct SentTestEvent {
+pub(crate) struct SentTestEvent {
     /// The event's id; the endpoint gets it as `webhook-id`.
     #[schema(example = "evt_test_019ab3c47d2e7f00a1b2c3d4e5f60718")]
     id: String,
@@ -69,18 +69,29 @@ async fn send(
     Id(id): Id<WebhookId>,
     Json(request): Json<TestEventRequest>,
 ) -> Result<Answer, Problem> {
+    let sent = send_test_event(&api, &caller, &id, request.event_type).await?;
+    Ok(Answer::of(StatusCode::ACCEPTED, &sent))
+}
+
+/// Sends a sample of a type to a webhook of who calls.
+pub(crate) async fn send_test_event(
+    api: &Api,
+    caller: &Caller,
+    id: &WebhookId,
+    event_type: String,
+) -> Result<SentTestEvent, Problem> {
     let organisation = caller.organisation(&api.store);
-    let webhook = organisation.webhook(&id).await?;
+    let webhook = organisation.webhook(id).await?;
     if webhook.status != WebhookStatus::Enabled {
         let detail = "nothing is sent to a disabled webhook: enable it first";
         return Err(Problem::conflict("disabled", "The webhook is disabled", detail));
     }
-    let event = make(&api, &webhook, &request.event_type)?;
+    let event = make(api, &webhook, &event_type)?;
     let sent = SentTestEvent {
         id: event.id().to_string(),
-        event_type: request.event_type,
+        event_type,
         webhook: id.to_string(),
-        delivery: DeliveryId::derive(webhook.mode, &webhook.organisation, event.id(), &id).to_string(),
+        delivery: DeliveryId::derive(webhook.mode, &webhook.organisation, event.id(), id).to_string(),
     };
     // First, so that nothing is sent that is not on record.
     let mut act = Act::new(Action::TestEventSent, id.as_str());
@@ -91,8 +102,8 @@ async fn send(
         let api = api.clone();
         async move { api.producer.publish_test(&event).await }
     };
-    to_the_end(&api, sending).await.map_err(|error| unconfirmed(&error))?;
-    Ok(Answer::of(StatusCode::ACCEPTED, &sent))
+    to_the_end(api, sending).await.map_err(|error| unconfirmed(&error))?;
+    Ok(sent)
 }
 
 fn make(api: &Api, webhook: &Webhook, event_type: &str) -> Result<TestEvent, Problem> {

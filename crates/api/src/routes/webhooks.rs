@@ -1,10 +1,10 @@
 //! The organisation's webhooks: register, list, read, change, enable, disable, delete.
 
 mod request;
-use request::WebhookPatch;
-pub(super) use request::{Edge, WebhookRequest};
+pub(crate) use request::{Edge, WebhookPatch, WebhookRequest};
 mod shown;
-pub(super) use shown::{CreatedWebhook, ShownWebhook, answer_creation, render_created};
+pub(crate) use shown::render_created;
+pub(super) use shown::{CreatedWebhook, ShownWebhook, answer_creation};
 
 use axum::extract::State;
 use axum::http::StatusCode;

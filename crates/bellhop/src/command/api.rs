@@ -1,4 +1,4 @@
-//! `bellhop api`: serves the REST API until told to stop.
+//! `bellhop api`: serves the REST API and the console until told to stop.
 
 use std::path::Path;
 use std::sync::Arc;

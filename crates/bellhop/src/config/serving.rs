@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_api::{ApiOptions, OperatorCredential, Rate};
+use bellhop_api::{ApiOptions, OperatorCredential, Rate, SessionTimes};
 use bellhop_model::Catalogue;
 use bellhop_runtime::config::{Key, Section, Settings};
 use bellhop_sender::address::AllowList;
@@ -47,6 +47,7 @@ pub(super) fn read_api(settings: &mut Settings, allowed: &AllowList, catalogue: 
         defaults.sign_in_lifetime,
         Duration::from_secs(5)..=Duration::from_secs(300),
     );
+    let sessions = read_sessions(&mut api, defaults.sessions);
     let allowed = allowed.clone();
     ApiOptions {
         listen,
@@ -59,6 +60,7 @@ pub(super) fn read_api(settings: &mut Settings, allowed: &AllowList, catalogue: 
         trusted_proxies,
         operators,
         sign_in_lifetime,
+        sessions,
         catalogue,
         endpoint_rule: Arc::new(move |address| allowed.admit(address).map_err(|error| error.to_string())),
     }
@@ -83,6 +85,21 @@ fn read_timeouts(api: &mut Section<'_>, defaults: &ApiOptions) -> (Duration, Dur
         );
     }
     (request_timeout, publish_timeout)
+}
+
+/// Reads how long somebody stays signed in to the console.
+fn read_sessions(api: &mut Section<'_>, defaults: SessionTimes) -> SessionTimes {
+    let lifetime = api.duration(
+        Key { name: "session_lifetime", meaning: "How long somebody stays signed in to the console at the most. Too low has people sign in again in the middle of their work; too high leaves a forgotten browser open to whoever finds it." },
+        defaults.lifetime,
+        Duration::from_secs(5 * 60)..=Duration::from_secs(12 * 60 * 60),
+    );
+    let idle_max = api.duration(
+        Key { name: "session_idle_max", meaning: "How long somebody stays signed in to the console without doing anything, to the minute; a page that looks for what is new by itself does nothing." },
+        defaults.idle_max,
+        Duration::from_secs(5 * 60)..=Duration::from_secs(12 * 60 * 60),
+    );
+    SessionTimes { lifetime, idle_max }
 }
 
 /// Reads how often one key, and one address, may ask.

@@ -18,7 +18,8 @@ use crate::limits::{DELIVERIES_PAGE_MAX, DELIVERY_ATTEMPTS_MAX};
 use crate::postgres::Fault;
 use crate::{Store, StoreError};
 
-const DELIVERY_COLUMNS: &str = "id, mode, organisation, event, event_type, webhook, begun_at, state, reason, next_at, \
+/// The columns that [`delivery`] reads.
+pub(super) const DELIVERY_COLUMNS: &str = "id, mode, organisation, event, event_type, webhook, begun_at, state, reason, next_at, \
      since, series, attempt, request, status, outcome, \
      EXISTS (SELECT FROM events WHERE events.mode = deliveries.mode AND events.organisation = deliveries.organisation \
              AND events.event = deliveries.event AND events.is_test) AS is_test";
@@ -195,7 +196,7 @@ const LAST_STATUSES: &str = "
     ORDER BY made.delivery, made.request DESC";
 
 /// Looks up with what the last requests of deliveries were answered that have ended.
-async fn fill_statuses(client: &Object, deliveries: &mut [LoggedDelivery]) -> Result<(), Fault> {
+pub(super) async fn fill_statuses(client: &Object, deliveries: &mut [LoggedDelivery]) -> Result<(), Fault> {
     for mode in Mode::ALL {
         let is_open =
             |delivery: &&mut LoggedDelivery| delivery.mode == mode && is_status_elsewhere(&delivery.standing);
@@ -224,7 +225,8 @@ fn is_status_elsewhere(standing: &Standing) -> bool {
         && standing.attempt.is_some()
 }
 
-fn delivery(row: &Row) -> Result<LoggedDelivery, Fault> {
+/// Reads a delivery from a row of [`DELIVERY_COLUMNS`].
+pub(super) fn delivery(row: &Row) -> Result<LoggedDelivery, Fault> {
     let id = parsed(row, "id")?;
     Ok(LoggedDelivery {
         mode: parsed(row, "mode")?,

@@ -9,8 +9,10 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::row::parsed;
 use crate::limits::RATE_POINTS_MAX;
 use crate::postgres::Fault;
+use crate::scope::Scope;
 use crate::{Organisation, StoreError};
 
 /// How long one slot is. Moments on the hour are among those at which slots begin.
@@ -151,34 +153,38 @@ impl Organisation<'_> {
     /// [`StoreError::UnknownWebhook`], also for one of another organisation or mode; otherwise PostgreSQL's.
     pub async fn rates(&self, webhook: &WebhookId, span: RateSpan) -> Result<Vec<RatePoint>, StoreError> {
         self.webhook(webhook).await?;
-        let mut sums = String::new();
-        for place in 1..=LATENCY_BOUNDS_US.len() + 1 {
-            let separator = if place == 1 { "" } else { ", " };
-            write!(sums, "{separator}sum(latency[{place}])::bigint").expect("a string takes all");
-        }
-        let select = format!(
-            "SELECT begins_at, sum(made)::bigint AS made, sum(taken)::bigint AS taken, ARRAY[{sums}] AS latency
-             FROM (SELECT to_timestamp(floor(extract(epoch FROM slot) / $6::bigint) * $6) AS begins_at, made, taken, latency
-                   FROM webhook_rates
-                   WHERE webhook = $1 AND mode = $2 AND organisation = $3
-                     AND to_timestamp(floor(extract(epoch FROM $4::timestamptz) / $6) * $6) <= slot AND slot < $5) AS told
-             GROUP BY begins_at ORDER BY begins_at LIMIT {RATE_POINTS_MAX}"
-        );
-        let step = i64::try_from(span.step.max(RATE_SLOT).as_secs()).unwrap_or(i64::MAX);
-        let parameters: [&(dyn ToSql + Sync); 6] = [
-            &webhook.as_str(),
-            &self.scope.mode.as_str(),
-            &self.scope.organisation.as_str(),
-            &span.since,
-            &span.until,
-            &step,
-        ];
-        let read = async |client: &mut Object| {
-            let rows = client.query(&select, &parameters).await?;
-            rows.iter().map(point).collect()
-        };
-        self.store.inner.postgres.run(read).await
+        let read = async |client: &mut Object| read(client, &self.scope, &[webhook.as_str()], span).await;
+        let points = self.store.inner.postgres.run(read).await?;
+        Ok(points.into_iter().map(|(_, point)| point).collect())
     }
+}
+
+/// Reads how webhooks fared, the oldest step first, at most [`RATE_POINTS_MAX`] of each.
+pub(super) async fn read(
+    client: &Object,
+    scope: &Scope,
+    webhooks: &[&str],
+    span: RateSpan,
+) -> Result<Vec<(WebhookId, RatePoint)>, Fault> {
+    let mut sums = String::new();
+    for place in 1..=LATENCY_BOUNDS_US.len() + 1 {
+        let separator = if place == 1 { "" } else { ", " };
+        write!(sums, "{separator}sum(latency[{place}])::bigint").expect("a string takes all");
+    }
+    let select = format!(
+        "SELECT webhook, begins_at, sum(made)::bigint AS made, sum(taken)::bigint AS taken, ARRAY[{sums}] AS latency
+         FROM (SELECT webhook, to_timestamp(floor(extract(epoch FROM slot) / $6::bigint) * $6) AS begins_at, made, taken, latency
+               FROM webhook_rates
+               WHERE webhook = ANY ($1) AND mode = $2 AND organisation = $3
+                 AND to_timestamp(floor(extract(epoch FROM $4::timestamptz) / $6) * $6) <= slot AND slot < $5) AS told
+         GROUP BY webhook, begins_at ORDER BY begins_at, webhook LIMIT {}",
+        RATE_POINTS_MAX * webhooks.len().max(1)
+    );
+    let step = i64::try_from(span.step.max(RATE_SLOT).as_secs()).unwrap_or(i64::MAX);
+    let parameters: [&(dyn ToSql + Sync); 6] =
+        [&webhooks, &scope.mode.as_str(), &scope.organisation.as_str(), &span.since, &span.until, &step];
+    let rows = client.query(&select, &parameters).await?;
+    rows.iter().map(|row| Ok((parsed(row, "webhook")?, point(row)?))).collect()
 }
 
 impl RatePoint {

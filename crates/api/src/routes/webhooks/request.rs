@@ -20,65 +20,65 @@ const EXPANDABLE: [&str; 3] = ["patient", "task", "window"];
 /// A webhook to be registered.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::routes) struct WebhookRequest {
+pub(crate) struct WebhookRequest {
     /// Where requests go: `https`, in Test Mode also `http`; no user information.
     #[schema(max_length = 2048, example = "https://example.org/webhooks")]
-    url: String,
+    pub(crate) url: String,
     /// Which event types it wants, 1 to 64.
     #[schema(min_items = 1, max_items = 64, example = json!(["appointment.scheduled"]))]
-    events: Vec<String>,
+    pub(crate) events: Vec<String>,
     /// What a person calls it.
     #[serde(default)]
     #[schema(max_length = 500, example = "Staging")]
-    description: String,
+    pub(crate) description: String,
     /// Which objects are sent whole instead of as `{"id":…}`.
     #[serde(default)]
     #[schema(schema_with = expand_schema)]
-    expand: Vec<String>,
+    pub(crate) expand: Vec<String>,
     /// How much is sent: `full`, or `id_only`, which sends `{"data":{"id":…}}` and expands nothing.
     #[serde(default = "full")]
     #[schema(schema_with = payload_schema)]
-    payload: String,
+    pub(crate) payload: String,
 }
 
 /// What is to be different; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WebhookPatch {
+pub(crate) struct WebhookPatch {
     /// Where requests go.
     #[serde(default, deserialize_with = "given")]
     #[schema(max_length = 2048, nullable = false)]
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Which event types it wants, 1 to 64.
     #[serde(default, deserialize_with = "given")]
     #[schema(min_items = 1, max_items = 64, nullable = false)]
-    events: Option<Vec<String>>,
+    pub(crate) events: Option<Vec<String>>,
     /// What a person calls it.
     #[serde(default, deserialize_with = "given")]
     #[schema(max_length = 500, nullable = false)]
-    description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Which objects are sent whole.
     #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = expand_schema)]
-    expand: Option<Vec<String>>,
+    pub(crate) expand: Option<Vec<String>>,
     /// How much is sent. With `id_only` nothing is expanded, so `expand` must be, or be set to, `[]`.
     #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = payload_schema)]
-    payload: Option<String>,
+    pub(crate) payload: Option<String>,
 }
 
 /// What the edge knows about what may be registered.
-pub(in crate::routes) struct Edge<'a> {
+pub(crate) struct Edge<'a> {
     rule: &'a EndpointRule,
 }
 
 impl<'a> Edge<'a> {
-    pub(in crate::routes) fn of(api: &'a Api) -> Self {
+    pub(crate) fn of(api: &'a Api) -> Self {
         Self { rule: &api.options.endpoint_rule }
     }
 
     /// Judges a URL: its form, and its port and a literal address as they are judged when it is called.
-    pub(in crate::routes) fn url(&self, text: &str, mode: Mode) -> Result<EndpointUrl, FieldProblem> {
+    pub(crate) fn url(&self, text: &str, mode: Mode) -> Result<EndpointUrl, FieldProblem> {
         let wrong = |error: String| FieldProblem::new("url", format!("is wrong: {error}"));
         let url = EndpointUrl::parse(text, mode).map_err(|error| wrong(error.to_string()))?;
         url.check_port().map_err(|error| wrong(error.to_string()))?;
@@ -93,7 +93,7 @@ impl<'a> Edge<'a> {
 
 impl WebhookRequest {
     /// Judges a registration.
-    pub(super) fn read(&self, caller: &Caller, edge: &Edge<'_>) -> Result<NewWebhook, Problem> {
+    pub(crate) fn read(&self, caller: &Caller, edge: &Edge<'_>) -> Result<NewWebhook, Problem> {
         let mut errors = Vec::new();
         let url = collect(&mut errors, edge.url(&self.url, caller.mode));
         let event_types = collect_all(&mut errors, event_types(&self.events));
@@ -122,7 +122,7 @@ impl WebhookRequest {
 
 impl WebhookPatch {
     /// Judges a change.
-    pub(super) fn read(&self, mode: Mode, edge: &Edge<'_>) -> Result<WebhookChange, Problem> {
+    pub(crate) fn read(&self, mode: Mode, edge: &Edge<'_>) -> Result<WebhookChange, Problem> {
         let mut errors = Vec::new();
         let url = self.url.as_deref().and_then(|url| collect(&mut errors, edge.url(url, mode)));
         let types = self.events.as_deref().and_then(|events| collect_all(&mut errors, event_types(events)));

@@ -107,7 +107,7 @@ impl CreatedWebhook {
 }
 
 /// What is answered to a registration.
-pub(in crate::routes) fn render_created(registered: &Registered) -> Vec<u8> {
+pub(crate) fn render_created(registered: &Registered) -> Vec<u8> {
     serde_json::to_vec(&CreatedWebhook::of(registered)).expect("our own answers make JSON")
 }
 

@@ -1,0 +1,30 @@
+//! Every page, and where it is.
+
+mod sign_in;
+mod sign_out;
+mod webhooks;
+
+use axum::Router;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+
+use super::assets;
+use super::visitor::Visitor;
+use crate::state::Api;
+
+/// What the console answers to.
+pub(crate) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/console", get(begin))
+        .route("/console/", get(begin))
+        .route("/console/{mode}", get(begin))
+        .merge(assets::routes())
+        .merge(sign_in::routes())
+        .merge(sign_out::routes())
+        .merge(webhooks::routes())
+}
+
+/// Everything begins with the webhooks.
+async fn begin(visitor: Visitor) -> Response {
+    Redirect::to(&visitor.path("/webhooks")).into_response()
+}
