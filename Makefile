@@ -2,13 +2,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down status env observe build demo run test bench bench-log crash faults fuzz image check clean cargo
+.PHONY: help up down status env observe build demo run test bench bench-log bench-console crash faults fuzz image check clean cargo
 
 stack := deploy/local/stack
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 } \
-		/^#> / { printf "                 %s\n", substr($$0, 4) }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 } \
+		/^#> / { printf "                     %s\n", substr($$0, 4) }' $(MAKEFILE_LIST)
 
 up: ## Start RabbitMQ, Redis and PostgreSQL for development, in containers or as own processes (10 s).
 #> Missing servers are installed with apt. A taken port is named, with the variable that changes it.
@@ -57,6 +57,13 @@ bench-log: cargo ## Measure what the delivery log costs: recorder, queries over 
 	@BELLHOP_STACK_ENGINE=native $(stack) install
 	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench-log
 	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench-log
+
+bench-console: cargo ## Measure each page of the console over a million deliveries: time and weight (6 min after the release build).
+#> On a quiet machine; it needs no make up. Figures go to target/bench/console.json. A look:
+#> make bench-console DELIVERIES=30000 RUNS=50
+	@BELLHOP_STACK_ENGINE=native $(stack) install
+	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-bench-console
+	@$${CARGO_TARGET_DIR:-target}/release/bellhop-bench-console
 
 crash: cargo ## Kill, pause and starve workers and servers under load; tell what was lost and repeated (8 min after the build).
 #> It needs no make up. Figures go to target/bench/crash.json; make crash ROWS=worker-killed,redis-flushed is a part.

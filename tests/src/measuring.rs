@@ -7,3 +7,6 @@ pub mod publisher;
 
 pub mod registry;
 pub mod server;
+
+pub mod seed;
+pub mod told;

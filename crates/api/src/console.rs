@@ -10,6 +10,7 @@ mod assets;
 mod cookie;
 mod fields;
 mod notice;
+mod picker;
 mod sender;
 mod visitor;
 
@@ -18,6 +19,10 @@ pub(crate) use failure::{Seen, is_page, show_problem};
 mod frame;
 mod page;
 mod parts;
+mod refresh;
+
+#[cfg(test)]
+mod samples;
 
 mod pages;
 pub(crate) use pages::routes;

@@ -27,6 +27,11 @@ mod body;
 mod condition;
 mod page;
 mod path;
+mod told;
+
+mod recovering;
+mod revealed;
+mod sought;
 
 mod identity;
 

@@ -17,6 +17,9 @@ use crate::state::Api;
 /// Longest word that a list can be narrowed by.
 const WORD_CHARS_MAX: usize = 128;
 
+/// What is told of what is no such word.
+pub(crate) const WORD_EXPECTED: &str = "must have at most 128 characters, none of them a zero byte";
+
 /// What is told of what is no moment.
 pub(crate) const TIME_EXPECTED: &str = "must be an RFC 3339 time such as `2026-11-23T08:00:00Z`, not before 1970; a `+` in a query is written `%2B`";
 
@@ -57,14 +60,17 @@ pub(crate) fn limit_schema() -> Object {
         .build()
 }
 
-/// Reads a word that a list is narrowed by. PostgreSQL knows no zero byte in a text.
+/// Reads a word that a list is narrowed by.
 pub(crate) fn word(name: &str, given: Option<String>) -> Result<Option<String>, Problem> {
-    let is_wrong = |word: &String| WORD_CHARS_MAX < word.chars().count() || word.contains('\0');
-    if given.as_ref().is_some_and(is_wrong) {
-        let message = format!("must have at most {WORD_CHARS_MAX} characters, none of them a zero byte");
-        return Err(Problem::malformed(name, message));
+    if given.as_deref().is_none_or(is_word) {
+        return Ok(given);
     }
-    Ok(given)
+    Err(Problem::malformed(name, WORD_EXPECTED))
+}
+
+/// Whether a list can be narrowed by a word. PostgreSQL knows no zero byte in a text.
+pub(crate) fn is_word(text: &str) -> bool {
+    text.chars().count() <= WORD_CHARS_MAX && !text.contains('\0')
 }
 
 /// Reads a parameter that has a type of its own.
@@ -155,6 +161,13 @@ mod tests {
         ] {
             assert!(read_time(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_word_is_as_long_as_is_told() {
+        assert!(WORD_EXPECTED.contains(&format!(" {WORD_CHARS_MAX} ")));
+        assert!(is_word(&"é".repeat(WORD_CHARS_MAX)) && !is_word(&"é".repeat(WORD_CHARS_MAX + 1)));
+        assert!(!is_word("a\0"));
     }
 
     #[test]

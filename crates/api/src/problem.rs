@@ -71,21 +71,21 @@ impl Problem {
 
     /// Fields of the body are wrong.
     pub(crate) fn invalid(errors: Vec<FieldProblem>) -> Self {
-        let detail = match errors.as_slice() {
-            [one] => format!("`{}` {}", one.field, one.message),
-            many => format!("{} fields are wrong; `errors` names each", many.len()),
-        };
-        let problem =
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The request is invalid", detail);
+        let title = "The request is invalid";
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", title, told(&errors));
         problem.about(errors)
     }
 
     /// A parameter or header is wrong, or the body is no JSON.
     pub(crate) fn malformed(field: &str, message: impl Into<String>) -> Self {
-        let error = FieldProblem::new(field, message);
-        let detail = format!("`{}` {}", error.field, error.message);
-        Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)
-            .about(vec![error])
+        Self::unreadable(vec![FieldProblem::new(field, message)])
+    }
+
+    /// Parameters are wrong.
+    pub(crate) fn unreadable(errors: Vec<FieldProblem>) -> Self {
+        let problem =
+            Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", told(&errors));
+        problem.about(errors)
     }
 
     /// Nobody was recognised.
@@ -281,5 +281,13 @@ impl IntoResponse for Problem {
         // The outermost layer adds the request's id and renders it.
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// One problem in words, or how many there are.
+fn told(errors: &[FieldProblem]) -> String {
+    match errors {
+        [one] => format!("`{}` {}", one.field, one.message),
+        many => format!("{} fields are wrong; `errors` names each", many.len()),
     }
 }

@@ -9,7 +9,7 @@ use crate::postgres::Fault;
 use crate::{Store, StoreError};
 
 /// Every migration ever released, in order. A released file never changes; the history notices.
-const MIGRATIONS: [(&str, &str); 9] = [
+const MIGRATIONS: [(&str, &str); 10] = [
     ("V1__webhooks", include_str!("../migrations/V1__webhooks.sql")),
     ("V2__delivery_log", include_str!("../migrations/V2__delivery_log.sql")),
     ("V3__access", include_str!("../migrations/V3__access.sql")),
@@ -19,6 +19,7 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("V7__deferred", include_str!("../migrations/V7__deferred.sql")),
     ("V8__log_access", include_str!("../migrations/V8__log_access.sql")),
     ("V9__sessions", include_str!("../migrations/V9__sessions.sql")),
+    ("V10__log_lookups", include_str!("../migrations/V10__log_lookups.sql")),
 ];
 
 impl Store {

@@ -22,6 +22,7 @@ const STYLE: &str = concat!(
     include_str!("assets/style/parts.css"),
     include_str!("assets/style/forms.css"),
     include_str!("assets/style/webhooks.css"),
+    include_str!("assets/style/log.css"),
 );
 
 /// One section per behaviour.

@@ -1,5 +1,8 @@
 //! Every page, and where it is.
 
+mod deliveries;
+mod events;
+mod recoveries;
 mod sign_in;
 mod sign_out;
 mod webhooks;
@@ -22,6 +25,9 @@ pub(crate) fn routes() -> Router<Api> {
         .merge(sign_in::routes())
         .merge(sign_out::routes())
         .merge(webhooks::routes())
+        .merge(events::routes())
+        .merge(deliveries::routes())
+        .merge(recoveries::routes())
 }
 
 /// Everything begins with the webhooks.

@@ -1,23 +1,31 @@
 //! What pages are put together from.
 
+mod answered;
+pub(crate) use answered::{answered, why_not};
 pub(crate) mod badge;
 
 pub(crate) mod chart;
 
 mod copyable;
 pub(crate) use copyable::copyable;
+mod copyable_block;
+pub(crate) use copyable_block::copyable_block;
 mod field;
-pub(crate) use field::{Choice, Field, Input, choices, errors_summary, select, text_input};
+pub(crate) use field::{Choice, Field, Input, choices, errors_summary, field, select, text_input};
 mod heading;
 pub(crate) use heading::{Crumb, heading, heading_below};
 mod mark;
 pub(crate) use mark::mark;
 mod moment;
-pub(crate) use moment::moment;
+pub(crate) use moment::{exact, moment};
+mod number;
+pub(crate) use number::{count, seconds, took};
 mod pager;
 pub(crate) use pager::pager;
 mod prose;
 pub(crate) use prose::{prose, sentence};
+mod standing;
+pub(crate) use standing::standing;
 
 mod webhook_head;
 pub(crate) use webhook_head::{WebhookTab, below_webhook, name_of_webhook, webhook_head, webhook_path};

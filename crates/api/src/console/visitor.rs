@@ -6,14 +6,15 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
-use bellhop_model::{Mode, Role};
-use bellhop_store::{Actor, Author, Session, SessionHolder, SessionToken};
+use bellhop_model::{Mode, Role, Webhook, WebhookId};
+use bellhop_store::{Actor, Author, Session, SessionHolder, SessionToken, StoreError};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
 use super::failure::Seen;
 use super::notice::Notice;
+use super::refresh::REFRESH;
 use super::sender::is_led_from_elsewhere;
 use super::{cookie, frame};
 use crate::around::{Recognised, RequestId};
@@ -21,9 +22,6 @@ use crate::client::ClientAddress;
 use crate::identity::Caller;
 use crate::problem::Problem;
 use crate::state::Api;
-
-/// The header by which the script says that nobody did anything: it only looks for what is new.
-const REFRESH: &str = "bellhop-refresh";
 
 /// What begins every path of the console.
 const ROOT: &str = "/console/";
@@ -64,6 +62,18 @@ impl Visitor {
     /// * `rest`: what follows the mode, with a slash in front.
     pub(crate) fn path(&self, rest: &str) -> String {
         path_of(self.caller.mode, rest)
+    }
+
+    /// A webhook of theirs in the mode that is seen; `None` when there is none, or none any more.
+    ///
+    /// # Errors
+    /// PostgreSQL's.
+    pub(crate) async fn webhook(&self, api: &Api, id: &WebhookId) -> Result<Option<Webhook>, Problem> {
+        match self.caller.organisation(&api.store).webhook(id).await {
+            Ok(webhook) => Ok(Some(webhook)),
+            Err(StoreError::UnknownWebhook(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether they may manage keys and read the audit.

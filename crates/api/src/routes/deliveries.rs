@@ -20,6 +20,7 @@ use crate::identity::Developer;
 use crate::page::{self, Query};
 use crate::path::Id;
 use crate::problem::Problem;
+use crate::sought::Sought;
 use crate::state::Api;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -89,17 +90,10 @@ async fn list(
     Query(query): Query<DeliveryQuery>,
 ) -> Result<Answer, Problem> {
     let limit = page::limit(query.limit.as_deref())?;
-    let filter = DeliveryFilter {
-        webhook: Some(id.clone()),
-        state: page::parsed("state", query.state.as_deref())?,
-        event_type: page::parsed("type", query.event_type.as_deref())?,
-        appointment: page::word("appointment", query.appointment)?,
-        status: page::parsed("status", query.status.as_deref())?,
-        since: page::time("since", query.since.as_deref())?,
-        until: page::time("until", query.until.as_deref())?,
-        after: page::cursor(query.cursor.as_deref())?,
-        ..DeliveryFilter::default()
-    };
+    let after = page::cursor(query.cursor.as_deref())?;
+    let DeliveryQuery { state, event_type, appointment, status, since, until, .. } = query;
+    let sought = Sought { state, event_type, appointment, status, since, until };
+    let filter = DeliveryFilter { after, ..sought.read(&id).map_err(Problem::unreadable)? };
     let organisation = caller.organisation(&api.store);
     organisation.webhook(&id).await?;
     let deliveries = organisation.deliveries(filter, limit + 1).await?;

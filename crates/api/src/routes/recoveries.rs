@@ -1,14 +1,12 @@
 //! Delivering many of a webhook again: counted, begun, looked at, stopped.
 
-mod request;
-use request::RecoveryRequest;
 mod shown;
 use shown::{RecoveryPage, ShownCount, ShownRecovery};
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use bellhop_model::{RecoveryId, WebhookId};
-use bellhop_store::{NewRecovery, Recovery};
+use bellhop_store::Recovery;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,7 +18,7 @@ use crate::identity::Developer;
 use crate::page::{self, Query};
 use crate::path::Id;
 use crate::problem::Problem;
-use crate::publishing::to_the_end;
+use crate::recovering::RecoveryRequest;
 use crate::state::Api;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -75,24 +73,14 @@ async fn begin(
     Id(id): Id<WebhookId>,
     Json(request): Json<RecoveryRequest>,
 ) -> Result<Answer, Problem> {
-    let (filter, pace, is_dry) = request.read(&id)?;
-    // Half of the time that a request has, so that there is an answer in any case; to the end although the caller hangs up,
-    // so that no connection is given back while PostgreSQL still counts on it.
-    let patience = api.options.request_timeout / 2;
-    let work = {
-        let api = api.clone();
-        async move {
-            let organisation = caller.organisation(&api.store);
-            if is_dry {
-                let count = organisation.count_recovery(&filter, patience).await?;
-                return Ok(Answer::ok(&ShownCount::of(&count, pace)));
-            }
-            let begun = organisation.begin_recovery(&NewRecovery { filter, pace, patience }).await?;
-            let location = format!("/v1/recoveries/{}", begun.id);
-            Ok(Answer::of(StatusCode::ACCEPTED, &ShownRecovery::of(&begun)).with_location(&location))
-        }
-    };
-    to_the_end(&api, work).await
+    let asked = request.read(&id).map_err(Problem::invalid)?;
+    if request.dry_run {
+        let pace = asked.pace;
+        return Ok(Answer::ok(&ShownCount::of(&asked.count(caller, &api).await?, pace)));
+    }
+    let begun = asked.begin(caller, &api).await?;
+    let location = format!("/v1/recoveries/{}", begun.id);
+    Ok(Answer::of(StatusCode::ACCEPTED, &ShownRecovery::of(&begun)).with_location(&location))
 }
 
 /// Read a recovery

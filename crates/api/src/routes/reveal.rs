@@ -1,9 +1,7 @@
 //! What was sent to an endpoint and what it answered, to the byte: health data, shown on purpose and on record.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use bellhop_model::{AnswerRecord, DeliveryId, Event, EventLabels, RequestId, SentRequest};
-use bellhop_store::{LoggedAttempt, RevealedRequest};
+use bellhop_model::{AnswerRecord, DeliveryId, RequestId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,6 +11,7 @@ use crate::answer::Answer;
 use crate::identity::Developer;
 use crate::path::Ids;
 use crate::problem::Problem;
+use crate::revealed::{METHOD, Revealed};
 use crate::state::Api;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -21,7 +20,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 
 /// A request as it was sent, and the beginning of what was answered.
 #[derive(Debug, Serialize, ToSchema)]
-struct Revealed {
+#[schema(as = Revealed)]
+struct ShownRequest {
     /// The request.
     id: String,
     /// How it was sent.
@@ -71,7 +71,7 @@ struct RevealedAnswer {
     params(("id" = String, Path, description = "The delivery's id"),
         ("request" = String, Path, description = "The request's id")),
     responses(
-        (status = 200, description = "What was sent and answered", body = Revealed),
+        (status = 200, description = "What was sent and answered", body = ShownRequest),
         (status = 410, description = "The payload is too old to be kept, or was removed on request", body = Problem,
             content_type = "application/problem+json")))]
 async fn reveal(
@@ -79,30 +79,20 @@ async fn reveal(
     State(api): State<Api>,
     Ids(id, request): Ids<DeliveryId, RequestId>,
 ) -> Result<Answer, Problem> {
-    let RevealedRequest { attempt, event, answer } =
-        caller.organisation(&api.store).reveal_request(&id, request).await?;
-    let event = event.ok_or_else(payload_gone)?;
-    let event = Event::parse(&event, Some(caller.mode), &EventLabels::default()).map_err(|error| {
-        tracing::error!(%error, delivery.id = %id, "the event of a delivery cannot be read");
-        Problem::internal()
-    })?;
-    Ok(Answer::ok(&Revealed::of(&attempt, &event, answer)))
+    Ok(Answer::ok(&ShownRequest::of(Revealed::open(&caller, &api, &id, request).await?)))
 }
 
-impl Revealed {
-    fn of(attempt: &LoggedAttempt, event: &Event, answer: Option<AnswerRecord>) -> Self {
-        let sent = attempt.sent();
-        let SentRequest { headers, body } = SentRequest::of(event, attempt.attempt, &sent);
-        let headers = headers
-            .into_iter()
-            .map(|(name, value)| RevealedHeader { name: name.to_owned(), value: value.into_owned() });
+impl ShownRequest {
+    fn of(Revealed { attempt, headers, body, answer }: Revealed) -> Self {
+        let headers =
+            headers.into_iter().map(|(name, value)| RevealedHeader { name: name.to_owned(), value });
         Self {
             id: attempt.request.to_string(),
-            method: "POST",
-            origin: attempt.origin.clone(),
+            method: METHOD,
             headers: headers.collect(),
             body,
             answer: answer.map(|answer| RevealedAnswer::of(attempt.status, answer)),
+            origin: attempt.origin,
         }
     }
 }
@@ -113,10 +103,4 @@ impl RevealedAnswer {
         let headers = headers.into_iter().map(|(name, value)| RevealedHeader { name, value }).collect();
         Self { status, headers, body, is_truncated }
     }
-}
-
-fn payload_gone() -> Problem {
-    let detail =
-        "the payload is no longer on record: it is older than payloads are kept, or was removed on request";
-    Problem::new(StatusCode::GONE, "payload-gone", "The payload is gone", detail)
 }

@@ -159,7 +159,7 @@ fn told(standing: &Standing, now: OffsetDateTime) -> String {
 }
 
 fn describe(delivery: &LoggedDelivery) -> Value {
-    let LoggedDelivery { id, mode, organisation, event, event_type, is_test, webhook, begun_at, standing } =
+    let LoggedDelivery { id, mode, organisation, event, event_type, webhook, begun_at, standing, .. } =
         delivery;
     json!({
         "id": id.as_str(),
@@ -167,7 +167,8 @@ fn describe(delivery: &LoggedDelivery) -> Value {
         "organisation": organisation.as_str(),
         "event": event.as_str(),
         "type": event_type.as_str(),
-        "testEvent": is_test,
+        "testEvent": delivery.is_test,
+        "appointment": delivery.appointment,
         "webhook": webhook.as_str(),
         "begunAt": moment(*begun_at),
         "state": standing.state.name().as_str(),

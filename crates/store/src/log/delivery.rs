@@ -23,7 +23,9 @@ use crate::{Store, StoreError};
 pub(super) const DELIVERY_COLUMNS: &str = "id, mode, organisation, event, event_type, webhook, begun_at, state, reason, next_at, \
      since, series, attempt, request, status, outcome, \
      coalesce((SELECT events.is_test FROM events WHERE events.mode = deliveries.mode \
-               AND events.organisation = deliveries.organisation AND events.event = deliveries.event), false) AS is_test";
+               AND events.organisation = deliveries.organisation AND events.event = deliveries.event), false) AS is_test, \
+     (SELECT events.appointment FROM events WHERE events.mode = deliveries.mode \
+      AND events.organisation = deliveries.organisation AND events.event = deliveries.event) AS appointment";
 
 const ATTEMPT_COLUMNS: &str = "request, series, attempt, started_at, connected_us, head_us, whole_us, status, outcome, \
      verdict, next_at, expanded, signed_at, signature, user_agent, origin";
@@ -43,6 +45,8 @@ pub struct LoggedDelivery {
     pub event_type: EventType,
     /// Whether nothing happened: it is a test event.
     pub is_test: bool,
+    /// The appointment's id, if it has one that could be kept, and the event is on record.
+    pub appointment: Option<String>,
     /// To whom.
     pub webhook: WebhookId,
     /// The earliest moment that is on record.
@@ -235,6 +239,7 @@ pub(super) fn delivery(row: &Row) -> Result<LoggedDelivery, Fault> {
         event: parsed(row, "event")?,
         event_type: parsed(row, "event_type")?,
         is_test: row.try_get("is_test")?,
+        appointment: row.try_get("appointment")?,
         webhook: parsed(row, "webhook")?,
         begun_at: row.try_get("begun_at")?,
         standing: Standing {

@@ -71,9 +71,20 @@ pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
 /// By these very words the planner knows that the index of what is not delivered will do.
 const UNDELIVERED: &str = "state <> 'delivered'";
 
+/// The same of what was delivered, whose row has the status of the request that was taken.
+const TAKEN: &str = "state = 'delivered'";
+
+/// The outcome of what was delivered.
+const DELIVERED: &str = "2xx";
+
 const OF_APPOINTMENT: &str = "(mode, organisation, event) IN \
      (SELECT events.mode, events.organisation, events.event FROM events \
       WHERE events.mode = deliveries.mode AND events.organisation = deliveries.organisation AND events.appointment";
+
+/// The same where `$1` is the mode and `$2` the organisation: it refers to no row of the list, so that the few events of an
+/// appointment are looked up first, not for each delivery whether it is of one of them.
+const OF_OUR_APPOINTMENT: &str = "event IN (SELECT events.event FROM events \
+     WHERE events.mode = $1 AND events.organisation = $2 AND events.appointment";
 
 /// The status of the last request. The record of an end does not repeat it, so it is looked up for what has ended; by
 /// ids between those of the delivery's time, which spares the partitions of other days.
@@ -103,10 +114,14 @@ impl DeliveryFilter {
         require("state =", text(state.map(DeliveryStateName::as_str)), "");
         require("event_type =", text(event_type.as_ref().map(EventType::as_str)), "");
         require("event =", text(event.as_ref().map(EventId::as_str)), "");
-        require(&format!("{OF_APPOINTMENT} ="), text(appointment.as_deref()), ")");
+        let is_ours = mode.is_some() && organisation.is_some();
+        let of_appointment = if is_ours { OF_OUR_APPOINTMENT } else { OF_APPOINTMENT };
+        require(&format!("{of_appointment} ="), text(appointment.as_deref()), ")");
         require("outcome =", text(self.status.map(StatusFilter::label)), "");
         if let Some(StatusFilter::Exactly(status)) = self.status {
-            require(&format!("{LAST_STATUS} ="), Some(Box::new(i32::from(status))), "");
+            let is_taken = status_label(status) == DELIVERED;
+            let last_status = if is_taken { "status" } else { LAST_STATUS };
+            require(&format!("{last_status} ="), Some(Box::new(i32::from(status))), "");
         }
         require("begun_at >=", self.since.map(|since| Box::new(since) as Parameter), "");
         require("begun_at <", self.until.map(|until| Box::new(until) as Parameter), "");
@@ -118,6 +133,8 @@ impl DeliveryFilter {
         }
         if self.excludes_delivered() {
             conditions.push(UNDELIVERED.to_owned());
+        } else if self.status.is_some() {
+            conditions.push(TAKEN.to_owned());
         }
         (conditions.join(" AND "), parameters)
     }
@@ -125,19 +142,23 @@ impl DeliveryFilter {
     /// Whether nothing that was delivered can be asked for.
     fn excludes_delivered(&self) -> bool {
         let by_state = self.state.is_some_and(|state| state != DeliveryStateName::Delivered);
-        by_state || self.status.is_some_and(|status| status.label() != "2xx")
+        by_state || self.status.is_some_and(|status| status.label() != DELIVERED)
     }
 }
 
 impl StatusFilter {
     /// The outcome that a request which was answered so has.
     const fn label(self) -> &'static str {
-        let status = match self {
-            Self::Exactly(status) => status,
-            Self::Class(hundred) => hundred as u16 * 100,
-        };
-        Outcome::Answered(Answer { status, retry_after: None }).label()
+        match self {
+            Self::Exactly(status) => status_label(status),
+            Self::Class(hundred) => status_label(hundred as u16 * 100),
+        }
     }
+}
+
+/// The outcome of a request that was answered with a status.
+const fn status_label(status: u16) -> &'static str {
+    Outcome::Answered(Answer { status, retry_after: None }).label()
 }
 
 impl FromStr for StatusFilter {
@@ -221,6 +242,21 @@ mod tests {
     }
 
     #[test]
+    fn the_events_of_an_appointment_are_looked_up_first_where_it_is_known_whose_it_is() {
+        let filter = DeliveryFilter { appointment: Some("apt_1".into()), ..DeliveryFilter::default() };
+        assert!(filter.conditions().0.contains("events.mode = deliveries.mode"));
+        let organisation = "org_a".parse().ok();
+        let ours = DeliveryFilter { mode: Some(Mode::Live), organisation, ..filter };
+        let (conditions, parameters) = ours.conditions();
+        assert_eq!(
+            conditions,
+            "true AND mode = $1 AND organisation = $2 AND event IN (SELECT events.event FROM events \
+             WHERE events.mode = $1 AND events.organisation = $2 AND events.appointment = $3)"
+        );
+        assert_eq!(parameters.len(), 3);
+    }
+
+    #[test]
     fn what_was_not_delivered_is_found_by_its_own_index() {
         let with_state =
             |state| DeliveryFilter { state: Some(state), ..DeliveryFilter::default() }.conditions().0;
@@ -238,5 +274,7 @@ mod tests {
         {
             assert!(!conditions.contains("<> 'delivered'"), "{conditions}");
         }
+        let taken = with_status(StatusFilter::Exactly(204));
+        assert!(taken.ends_with(" AND status = $2 AND state = 'delivered'"), "{taken}");
     }
 }

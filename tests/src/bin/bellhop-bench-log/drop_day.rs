@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{Mode, WebhookId};
 use bellhop_store::{DeliveryFilter, Store};
+use bellhop_tests::measuring::told::{Told, entries, kept_for};
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::task::JoinHandle;
@@ -12,9 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::seed::entries;
-use crate::stage::{Stage, connect, kept_for};
-use crate::told::Told;
+use crate::stage::{Stage, connect};
 
 /// How often it is looked who waits for a lock.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bellhop_model::{Mode, Records, WebhookId};
 use bellhop_tests::amqp::Message;
+use bellhop_tests::measuring::told::Told;
 use bellhop_tests::patience::eventually;
 use bellhop_tests::queues;
 use serde::Serialize;
@@ -13,7 +14,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::server_cpu;
 use crate::stage::Stage;
-use crate::told::Told;
 
 /// Deliveries in one message, as in a worker's batch of 64 records.
 const DELIVERIES_PER_MESSAGE: usize = 32;

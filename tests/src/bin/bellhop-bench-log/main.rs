@@ -7,15 +7,15 @@ mod drop_day;
 mod intake;
 mod queries;
 mod report;
-mod seed;
 mod server_cpu;
 mod stage;
-mod told;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use bellhop_tests::appointment::ORGANISATION;
 use bellhop_tests::choice::number;
+use bellhop_tests::measuring::seed::{self, Seed};
 use bellhop_tests::tree;
 use serde::Serialize;
 use tokio::runtime::Builder;
@@ -27,6 +27,9 @@ use crate::stage::Stage;
 
 /// No run takes longer, whatever hangs.
 const RUN_TIMEOUT: Duration = Duration::from_secs(90 * 60);
+
+/// How many webhooks share the half of all deliveries that is not the hot one's.
+const QUIET_WEBHOOKS: u32 = 1_000;
 
 /// What can be chosen, through environment variables.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -62,7 +65,10 @@ async fn measure() -> Result<()> {
     let stage = Stage::set(&folder).await?;
     let intake =
         intake::measure(&stage, conditions.deliveries).await.context("fill the log and record it")?;
-    let days = seed::fill(&stage, conditions.attempts).await.context("fill the tables")?;
+    let quiet: Vec<String> = (1..=QUIET_WEBHOOKS).map(queries::quiet).collect();
+    let seed =
+        Seed { organisation: ORGANISATION, hot: &stage.hot, quiet: &quiet, deliveries: conditions.attempts };
+    let days = seed::fill(&stage.store, &stage.tables, &seed).await.context("fill the tables")?;
     let queries = queries::measure(&stage, conditions.runs).await.context("ask the tables")?;
     let drop_day = drop_day::measure(&stage, &days).await.context("drop a day")?;
     let report = Report { conditions, machine: &stage.machine, intake, queries, drop_day };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_store::{LogRetention, ModeRetention, SealingKeys, ServerUrl, Store, StoreOptions};
+use bellhop_store::{SealingKeys, ServerUrl, Store, StoreOptions};
 use bellhop_tests::amqp::Amqp;
 use bellhop_tests::ground::Ground;
 use bellhop_tests::machine::Machine;
@@ -16,8 +16,6 @@ use tokio_postgres::{Client, NoTls};
 
 /// The core that the recorder runs on.
 const CORE: &str = "0";
-
-const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Everything ends with it.
 pub(crate) struct Stage {
@@ -82,11 +80,4 @@ pub(crate) async fn connect(place: &Place) -> Result<Client> {
     tokio::spawn(connection);
     client.batch_execute("SET search_path TO bellhop").await?;
     Ok(client)
-}
-
-/// So many days of everything in both modes.
-pub(crate) fn kept_for(days: u64) -> LogRetention {
-    let days = std::time::Duration::from_secs(days * DAY_SECONDS);
-    let of_mode = ModeRetention { payload: days, attempts: days };
-    LogRetention { live: of_mode, test: of_mode }
 }

@@ -14,6 +14,8 @@ pub(crate) enum WebhookTab {
     Overview,
     /// What was sent to it.
     Events,
+    /// What was sent to it again, many at a time.
+    Recoveries,
 }
 
 /// Where a webhook's pages are.
@@ -32,7 +34,11 @@ pub(crate) fn name_of_webhook(webhook: &Webhook) -> &str {
 pub(crate) fn webhook_head(visitor: &Visitor, webhook: &Webhook, current: WebhookTab) -> Markup {
     let webhooks = visitor.path("/webhooks");
     let crumbs = [Crumb { path: &webhooks, name: "Webhooks" }];
-    let tabs = [(WebhookTab::Overview, "Overview", ""), (WebhookTab::Events, "Events", "/events")];
+    let tabs = [
+        (WebhookTab::Overview, "Overview", ""),
+        (WebhookTab::Events, "Events", "/events"),
+        (WebhookTab::Recoveries, "Recoveries", "/recoveries"),
+    ];
     html! {
         (trail(&crumbs))
         div.heading.titled {

@@ -1,12 +1,12 @@
 //! How a delivery and its requests are shown: without health data, and without what would tell of our own network.
 
-use bellhop_model::{EndReason, Outcome};
+use bellhop_model::EndReason;
 use bellhop_store::{LoggedAttempt, LoggedDelivery, LoggedSeries, SeriesProgress};
 use serde::Serialize;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::answer::moment;
+use crate::told::{millis, moment_of, tells_no_time, told, told_moment};
 
 /// A delivery: one event owed to one webhook.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,6 +26,8 @@ pub(in crate::routes) struct ShownDelivery {
     event_type: String,
     /// Whether nothing happened: it is a test event.
     test_event: bool,
+    /// To which appointment it happened; null when it has no id that could be kept, or the log does not know it yet.
+    appointment: Option<String>,
     /// When it began.
     #[schema(format = DateTime)]
     begun_at: String,
@@ -138,22 +140,18 @@ struct ShownSeries {
     withdrawn_at: Option<String>,
 }
 
-/// Whether how long a request took must not be told: it would tell a name that exists inside from one that does not.
-fn tells_no_time(outcome: &str) -> bool {
-    ["dns", "forbidden_address"].into_iter().any(|hidden| told(hidden) == told(outcome))
-}
-
 impl ShownDelivery {
     pub(in crate::routes) fn of(delivery: &LoggedDelivery) -> Self {
         let standing = &delivery.standing;
         let state = standing.state;
-        let shown = |micros| shown_moment(moment_of(micros), &standing.outcome);
+        let shown = |micros| moment(told_moment(moment_of(micros), &standing.outcome));
         Self {
             id: delivery.id.to_string(),
             webhook: delivery.webhook.to_string(),
             event: delivery.event.to_string(),
             event_type: delivery.event_type.to_string(),
             test_event: delivery.is_test,
+            appointment: delivery.appointment.clone(),
             begun_at: moment(delivery.begun_at),
             state: state.name().as_str(),
             reason: state.reason().map(EndReason::as_str),
@@ -199,7 +197,7 @@ impl ShownRequest {
             status: made.status,
             outcome: told(&made.outcome),
             verdict: made.verdict.clone(),
-            next_at: made.next_at.map(|next_at| shown_moment(next_at, &made.outcome)),
+            next_at: made.next_at.map(|next_at| moment(told_moment(next_at, &made.outcome))),
             payload: made.payload.name().to_owned(),
             expanded: made.payload.expansion().names().map(ToOwned::to_owned).collect(),
         }
@@ -224,25 +222,6 @@ impl ShownSeries {
     }
 }
 
-fn told(outcome: &str) -> &'static str {
-    Outcome::tenant_label_of(outcome)
-}
-
-/// A moment that a request's end decides, to the second where how long it took must not be told.
-fn shown_moment(at: OffsetDateTime, outcome: &str) -> String {
-    moment(if tells_no_time(outcome) { at.replace_nanosecond(0).unwrap_or(at) } else { at })
-}
-
-fn moment_of(micros: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
-/// To the microsecond, of which no request takes so many that one is lost.
-fn millis(micros: u64) -> f64 {
-    f64::from(u32::try_from(micros).unwrap_or(u32::MAX)) / 1_000.0
-}
-
 #[cfg(test)]
 mod tests {
     use bellhop_model::{DeliveryId, DeliveryState, Mode, Series, Standing};
@@ -261,6 +240,7 @@ mod tests {
             event,
             event_type: "appointment.scheduled".parse().expect("a type"),
             is_test: false,
+            appointment: None,
             webhook,
             begun_at: moment_of(at),
             standing: Standing {
@@ -279,18 +259,5 @@ mod tests {
             (since.as_str(), next_at.as_deref()),
             ("2023-11-14T22:13:20Z", Some("2023-11-14T22:13:50Z"))
         );
-    }
-
-    #[test]
-    fn of_a_host_that_cannot_be_reached_no_time_is_told() {
-        let at = moment_of(1_700_000_000_123_456);
-        for outcome in ["dns", "forbidden_address"] {
-            assert!(tells_no_time(outcome));
-            assert_eq!(shown_moment(at, outcome), "2023-11-14T22:13:20Z");
-        }
-        for outcome in ["2xx", "5xx", "connect", "timed_out", ""] {
-            assert!(!tells_no_time(outcome), "{outcome}");
-            assert_eq!(shown_moment(at, outcome), "2023-11-14T22:13:20.123456Z");
-        }
     }
 }

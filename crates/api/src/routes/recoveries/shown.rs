@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::answer::moment;
+use crate::recovering::seconds_at;
 
 /// Deliveries of one webhook that are made again, one after the other.
 #[derive(Debug, Serialize, ToSchema)]
@@ -126,7 +127,7 @@ impl ShownCount {
             cancelled,
             delivered,
             payload_gone,
-            seconds: (count.found() - payload_gone).div_ceil(u64::from(pace)),
+            seconds: seconds_at(pace, count),
         }
     }
 }
