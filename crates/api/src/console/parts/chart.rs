@@ -84,21 +84,38 @@ pub(crate) fn sparkline(steps: &Steps<'_>, sum: Sum) -> Markup {
         div.sparkline {
             svg role="img" aria-label=(told) viewBox=(steps.view_box()) preserveAspectRatio="none" {
                 title { (told) }
-                @for (index, (_, point)) in steps.0.iter().enumerate() {
-                    @let x = index * WIDTH + 1;
-                    @match point {
-                        None => { rect.bar.none x=(x) y="46" width=(WIDTH - 2) height="8" {} },
-                        Some(point) => {
-                            @let good = (HEIGHT * point.success_rate()).floor();
-                            @if good < HEIGHT { rect.bar.bad x=(x) y="0" width=(WIDTH - 2) height=(HEIGHT - good) {} }
-                            @if 0.0 < good { rect.bar.good x=(x) y=(HEIGHT - good) width=(WIDTH - 2) height=(good) {} }
-                        }
-                    }
+                @for (tone, path) in spark_paths(steps) {
+                    @if !path.is_empty() { path class=(tone) d=(path) {} }
                 }
             }
             span { (sum.rate()) }
         }
     }
+}
+
+/// The bars of a sparkline, all of one colour in one path: a page lists many webhooks, and each has dozens of bars.
+///
+/// * returns for each class what is drawn in its colour.
+fn spark_paths(steps: &Steps<'_>) -> [(&'static str, String); 3] {
+    let [mut none, mut good, mut bad] = [const { String::new() }; 3];
+    for (index, (_, point)) in steps.0.iter().enumerate() {
+        let mut draw = |path: &mut String, y: f64, height: f64| {
+            let (x, width) = (index * WIDTH + 1, WIDTH - 2);
+            write!(path, "M{x} {y}h{width}v{height}h-{width}z").expect("a string takes all");
+        };
+        let Some(point) = point else {
+            draw(&mut none, 46.0, 8.0);
+            continue;
+        };
+        let height = (HEIGHT * point.success_rate()).floor();
+        if height < HEIGHT {
+            draw(&mut bad, 0.0, HEIGHT - height);
+        }
+        if 0.0 < height {
+            draw(&mut good, HEIGHT - height, height);
+        }
+    }
+    [("bar none", none), ("bar good", good), ("bar bad", bad)]
 }
 
 /// Requests over time: what the endpoint took, and what it did not.
@@ -255,6 +272,20 @@ mod tests {
         assert_eq!(steps.0[0].0, datetime!(2026-11-25 08:00 UTC));
         assert_eq!(steps.known().count(), 0);
         assert_eq!(line(&steps, 1.0, |_| None), "");
+    }
+
+    #[test]
+    fn a_sparkline_draws_each_colour_once_however_many_steps() {
+        let span = RateSpan {
+            since: datetime!(2026-11-25 08:00 UTC),
+            until: datetime!(2026-11-26 08:00 UTC),
+            step: Duration::from_secs(1800),
+        };
+        let empty = Steps::of(span, &[]);
+        let [(class, none), (_, good), (_, bad)] = spark_paths(&empty);
+        assert_eq!((class, none.matches('M').count(), good.len(), bad.len()), ("bar none", 48, 0, 0));
+        let drawn = sparkline(&empty, Sum::default()).into_string();
+        assert_eq!((drawn.matches("<path").count(), drawn.matches("<rect").count()), (1, 0), "{drawn}");
     }
 
     #[test]
