@@ -176,6 +176,7 @@ cases! {
     console::forms::errors_stand_beside_their_fields,
     console::webhooks::a_webhook_lives_from_its_form_to_its_deletion,
     console::webhooks::a_form_that_is_sent_twice_does_its_work_once,
+    console::faring::a_list_tells_how_each_fares_and_not_what_must_not_be_told,
     console::pages::what_is_another_organisations_is_not_found,
     console::pages::a_refusal_is_a_page_here_and_json_there,
     console::pages::assets_are_light_and_kept_for_ever,

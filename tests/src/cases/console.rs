@@ -2,6 +2,7 @@
 
 pub mod deliveries;
 pub mod events;
+pub mod faring;
 pub mod forms;
 pub mod ground;
 mod logged;

@@ -99,7 +99,7 @@ pub(crate) fn sparkline(steps: &Steps<'_>, sum: Sum) -> Markup {
 fn spark_paths(steps: &Steps<'_>) -> [(&'static str, String); 3] {
     let [mut none, mut good, mut bad] = [const { String::new() }; 3];
     for (index, (_, point)) in steps.0.iter().enumerate() {
-        let mut draw = |path: &mut String, y: f64, height: f64| {
+        let draw = |path: &mut String, y: f64, height: f64| {
             let (x, width) = (index * WIDTH + 1, WIDTH - 2);
             write!(path, "M{x} {y}h{width}v{height}h-{width}z").expect("a string takes all");
         };
