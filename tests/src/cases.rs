@@ -39,6 +39,7 @@ pub mod shutdown;
 pub mod store;
 pub mod test_events;
 pub mod tracing;
+pub mod verifying;
 pub mod walkthrough;
 
 /// One claim about the fleet.
@@ -249,6 +250,7 @@ cases! {
     languages::the_published_python_library_verifies_every_delivery,
     languages::the_published_node_library_verifies_every_delivery,
     languages::an_event_published_from_python_is_delivered,
+    verifying::each_receiver_that_is_shown_takes_what_was_signed_and_refuses_the_rest,
     modes::live_and_test_never_meet,
     parking::what_cannot_be_read_is_parked_with_its_reason_and_its_bytes,
     parking::what_contradicts_itself_is_parked_with_its_reason_and_its_bytes,

@@ -1,6 +1,6 @@
 //! Programs in other languages: receivers that print what they received, and commands that are run to their end.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,8 +13,8 @@ use tokio::process::{Child, Command};
 use crate::patience::within;
 use crate::worker::Logs;
 
-/// What a receiver prints first, before its address.
-const LISTENING: &str = "listening on http://";
+/// What a receiver prints before its port, in whatever words.
+const LISTENING: &str = "http://127.0.0.1:";
 
 /// A receiver that runs. Dropping it kills it.
 #[derive(Debug)]
@@ -39,13 +39,17 @@ impl Foreign {
     /// # Errors
     /// When it does not.
     pub async fn start(mut command: Command) -> Result<Self> {
-        command.stdout(Stdio::piped()).kill_on_drop(true);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().context("start the program")?;
         let stdout = child.stdout.take().context("the program has a standard output")?;
+        let stderr = child.stderr.take().context("the program has a standard error")?;
         let printed = Logs::default();
         tokio::spawn(printed.clone().follow(stdout));
+        tokio::spawn(printed.clone().follow(stderr));
         let line = printed.await_line(LISTENING).await?;
-        let address = line.trim_start_matches(LISTENING).trim().parse().context("an address")?;
+        let (_, after) = line.split_once(LISTENING).context("the line was found by it")?;
+        let digits = after.find(|c: char| !c.is_ascii_digit()).map_or(after, |end| &after[..end]);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, digits.parse().context("a port")?));
         Ok(Self { _child: child, printed, address })
     }
 
@@ -68,6 +72,12 @@ impl Foreign {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it prints, complaints included.
+    #[must_use]
+    pub fn printed(&self) -> &Logs {
+        &self.printed
     }
 
     /// Waits for a request.

@@ -35,6 +35,9 @@ mod sought;
 
 mod identity;
 
+mod audit;
+mod keys;
+
 mod document;
 mod routes;
 

@@ -22,6 +22,8 @@ const STYLE: &str = concat!(
     include_str!("assets/style/parts.css"),
     include_str!("assets/style/forms.css"),
     include_str!("assets/style/webhooks.css"),
+    include_str!("assets/style/verify.css"),
+    include_str!("assets/style/audit.css"),
     include_str!("assets/style/log.css"),
 );
 

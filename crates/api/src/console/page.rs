@@ -48,11 +48,13 @@ const ENTRIES: [Entry; 4] = [
     Entry { section: Section::Webhooks, name: "Webhooks", path: "/webhooks", for_administrators: false },
     Entry { section: Section::Keys, name: "API keys", path: "/keys", for_administrators: true },
     Entry { section: Section::Audit, name: "Audit", path: "/audit", for_administrators: true },
-    Entry { section: Section::Verify, name: "Verify a signature", path: "", for_administrators: false },
+    Entry {
+        section: Section::Verify,
+        name: "Verify a signature",
+        path: "/verify",
+        for_administrators: false,
+    },
 ];
-
-/// The page about signatures is the same in both modes.
-const VERIFY_PATH: &str = "/console/verify";
 
 impl Page<'_> {
     /// The page, answered with 200.
@@ -93,16 +95,12 @@ impl Page<'_> {
     fn navigation(&self) -> Markup {
         let visitor = self.visitor;
         let is_open = |entry: &&Entry| !entry.for_administrators || visitor.is_administrator();
-        let path = |entry: &Entry| match entry.section {
-            Section::Verify => VERIFY_PATH.to_owned(),
-            _ => visitor.path(entry.path),
-        };
         html! {
             nav.main aria-label="Main" {
                 ul {
                     @for entry in ENTRIES.iter().filter(is_open) {
                         li {
-                            a href=(path(entry)) aria-current=[(entry.section == self.section).then_some("page")] {
+                            a href=(visitor.path(entry.path)) aria-current=[(entry.section == self.section).then_some("page")] {
                                 (entry.name)
                             }
                         }
@@ -116,7 +114,7 @@ impl Page<'_> {
     fn switch(&self) -> Markup {
         let mode = self.visitor.caller.mode;
         let there = other(mode);
-        let entry = ENTRIES.iter().find(|entry| entry.section == self.section && !entry.path.is_empty());
+        let entry = ENTRIES.iter().find(|entry| entry.section == self.section);
         let path = path_of(there, entry.map_or("/webhooks", |entry| entry.path));
         let state = if mode == Mode::Test { "on" } else { "off" };
         html! {

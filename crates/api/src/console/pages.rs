@@ -1,10 +1,13 @@
 //! Every page, and where it is.
 
+mod audit;
 mod deliveries;
 mod events;
+mod keys;
 mod recoveries;
 mod sign_in;
 mod sign_out;
+mod verify;
 mod webhooks;
 
 use axum::Router;
@@ -28,6 +31,9 @@ pub(crate) fn routes() -> Router<Api> {
         .merge(events::routes())
         .merge(deliveries::routes())
         .merge(recoveries::routes())
+        .merge(keys::routes())
+        .merge(audit::routes())
+        .merge(verify::routes())
 }
 
 /// Everything begins with the webhooks.

@@ -44,7 +44,6 @@ pub(crate) struct Visitor {
 }
 
 /// A visitor who may also manage keys and read the audit.
-#[allow(dead_code, reason = "the pages of keys and of the audit take it")]
 pub(crate) struct AdministratorVisitor(pub(crate) Visitor);
 
 /// The one id in a page's path, beside its mode.

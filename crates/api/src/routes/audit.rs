@@ -1,7 +1,7 @@
 //! Who did what, for administrators.
 
 use axum::extract::State;
-use bellhop_store::{AuditCursor, AuditEntry, AuditFilter};
+use bellhop_store::{AuditCursor, AuditEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder};
@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answer::{Answer, moment};
+use crate::audit::Wanted;
 use crate::identity::Administrator;
 use crate::page::{self, Query};
 use crate::problem::Problem;
@@ -89,15 +90,8 @@ async fn list(
     Query(query): Query<AuditQuery>,
 ) -> Result<Answer, Problem> {
     let limit = page::limit(query.limit.as_deref())?;
-    let before: Option<AuditCursor> = page::cursor(query.cursor.as_deref())?;
-    let filter = AuditFilter {
-        target: page::word("target", query.target)?,
-        action: page::word("action", query.action)?,
-        before,
-        limit: limit + 1,
-    };
-    let entries = caller.organisation(&api.store).audit(&filter).await?;
-    let (entries, next) = page::cut(entries, limit, |entry| AuditCursor(entry.id).to_string());
+    let wanted = Wanted { target: query.target, action: query.action, limit, cursor: query.cursor };
+    let (entries, next) = wanted.read(&caller.organisation(&api.store)).await?;
     Ok(Answer::ok(&AuditPage { data: entries.into_iter().map(show).collect(), next }))
 }
 

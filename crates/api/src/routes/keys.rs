@@ -1,10 +1,8 @@
 //! The organisation's keys: administrators make, list and revoke them.
 
-use std::time::Duration;
-
 use axum::extract::State;
-use bellhop_model::{ApiKeyId, Role, check_key_name};
-use bellhop_store::{NewKey, StoredKey};
+use bellhop_model::ApiKeyId;
+use bellhop_store::StoredKey;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,13 +11,11 @@ use utoipa_axum::routes;
 use crate::answer::{Answer, moment};
 use crate::body::Json;
 use crate::identity::Administrator;
+use crate::keys::{self, KeyStatus};
 use crate::page::{self, Query};
 use crate::path::Id;
-use crate::problem::{FieldProblem, Problem};
+use crate::problem::Problem;
 use crate::state::Api;
-
-/// Longest life that a key can be given, in days.
-const LIFETIME_DAYS_MAX: u32 = 3650;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read_one, revoke))
@@ -51,14 +47,6 @@ struct ShownKey {
     /// When it was last used, to the minute.
     #[schema(format = DateTime)]
     last_used_at: Option<String>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum KeyStatus {
-    Active,
-    Expired,
-    Revoked,
 }
 
 /// A key just made.
@@ -137,7 +125,8 @@ async fn create(
     State(api): State<Api>,
     Json(request): Json<KeyRequest>,
 ) -> Result<Answer, Problem> {
-    let new = read(&request)?;
+    let KeyRequest { role, name, expires_in_days } = &request;
+    let new = keys::read(role, name, *expires_in_days).map_err(Problem::invalid)?;
     let registered = caller.organisation(&api.store).create_key(&new).await?;
     let key = registered.key.expose().to_owned();
     let shown = show(registered.stored);
@@ -174,42 +163,12 @@ async fn revoke(
     Ok(Answer::ok(&show(stored)))
 }
 
-fn read(request: &KeyRequest) -> Result<NewKey, Problem> {
-    let mut errors = Vec::new();
-    let role = match request.role.parse() {
-        Ok(role @ (Role::Administrator | Role::Developer)) => Some(role),
-        _ => {
-            errors.push(FieldProblem::new(
-                "role",
-                "must be `administrator` or `developer`: no other role opens anything",
-            ));
-            None
-        }
-    };
-    if let Err(error) = check_key_name(&request.name) {
-        errors.push(FieldProblem::new("name", format!("is wrong: {error}")));
-    }
-    if request.expires_in_days.is_some_and(|days| !(1..=LIFETIME_DAYS_MAX).contains(&days)) {
-        errors.push(FieldProblem::new("expiresInDays", format!("must be 1 to {LIFETIME_DAYS_MAX}")));
-    }
-    let lifetime = request.expires_in_days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
-    match role {
-        Some(role) if errors.is_empty() => Ok(NewKey { role, name: request.name.clone(), lifetime }),
-        _ => Err(Problem::invalid(errors)),
-    }
-}
-
 fn show(stored: StoredKey) -> ShownKey {
-    let status = match (stored.revoked_at, stored.is_expired) {
-        (Some(_), _) => KeyStatus::Revoked,
-        (None, true) => KeyStatus::Expired,
-        (None, false) => KeyStatus::Active,
-    };
     ShownKey {
         id: stored.id.to_string(),
         role: stored.role.to_string(),
+        status: KeyStatus::of(&stored),
         name: stored.name,
-        status,
         created_at: moment(stored.created_at),
         expires_at: stored.expires_at.map(moment),
         revoked_at: stored.revoked_at.map(moment),
