@@ -39,7 +39,8 @@ run: up build ## Run a worker, a recorder, the API with the console, and an endp
 	@$(stack) exec deploy/local/run
 
 test: cargo ## Run every test, against throwaway servers that the tests start themselves (minutes).
-#> It needs no make up and disturbs none. What it needs is installed first, with apt, pip and npm.
+#> It needs no make up and disturbs none. What it needs is installed first, with apt, pip and npm, a browser among it.
+#> BELLHOP_SCREENSHOTS=1 make test keeps pictures of every page of the console in target/screenshots.
 	@tests/tools/install
 	cargo test --locked --workspace
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::context::Context;
 
 pub mod api;
+pub mod browsing;
 pub mod cancelling;
 pub mod cluster;
 pub mod command_line;
@@ -116,6 +117,14 @@ cases! {
     cancelling::a_webhook_removed_between_attempts_cancels_the_delivery,
     cancelling::an_endpoint_that_is_gone_disables_its_webhook,
     cancelling::an_endpoint_that_is_gone_cancels_what_waits_for_it,
+    browsing::guide::the_guides_steps_work_word_for_word_in_test_mode_and_live,
+    browsing::guide::the_guides_steps_work_without_javascript,
+    browsing::guide::all_else_is_done_with_and_without_javascript,
+    browsing::pages::every_page_is_accessible_and_light_and_fits_a_phone,
+    browsing::pages::a_webhook_is_added_by_keyboard_alone,
+    browsing::pages::a_pasted_request_is_judged_part_by_part,
+    browsing::pages::keys_are_made_shown_once_and_revoked_and_that_is_in_the_audit,
+    browsing::refusals::who_may_not_is_told_why_and_sees_nothing,
     api::changes::every_change_reaches_every_worker_within_5_s,
     api::description::no_request_gets_an_answer_that_the_description_does_not_tell,
     api::description::the_description_passes_a_linter,

@@ -19,6 +19,7 @@ pub mod worker;
 
 pub mod amqp;
 pub mod api;
+pub mod browser;
 pub mod foreign;
 pub mod http;
 pub mod prometheus;

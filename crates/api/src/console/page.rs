@@ -142,7 +142,7 @@ fn stripe(mode: Mode) -> Markup {
         Mode::Test => ("Test Mode:", "nothing here touches live."),
         Mode::Live => ("Live:", "real patients, real endpoints."),
     };
-    html! { p.stripe { strong { (name) } " " span { (meaning) } } }
+    html! { section.stripe aria-label="Mode" { p { strong { (name) } " " span { (meaning) } } } }
 }
 
 fn who(visitor: &Visitor) -> Markup {

@@ -4,7 +4,6 @@ use bellhop_model::{DeliveryStateName, DisabledReason, WebhookStatus};
 use maud::{Markup, html};
 
 /// Where a delivery stands.
-#[allow(dead_code, reason = "the pages of events and deliveries show it")]
 pub(crate) fn delivery_state(state: DeliveryStateName) -> Markup {
     let (tone, word) = match state {
         DeliveryStateName::Pending => ("quiet", "Pending"),

@@ -71,7 +71,7 @@ impl Dialog<'_> {
         let deliverable = found.found() - found.payload_gone;
         html! {
             section.panel.counted aria-labelledby="counted" {
-                h2 id="counted" role="status" {
+                h2 id="counted" {
                     @match found.found() {
                         0 => "No event is as asked for",
                         1 => "1 event is as asked for",
