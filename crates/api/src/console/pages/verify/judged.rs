@@ -67,7 +67,7 @@ impl Judged {
         let (headline, advice) = words(change, &pasted.body);
         let is_known = if found.is_some() { Soundness::Sound } else { Soundness::Unknown };
         let parts = vec![
-            part("Secret", is_known, "well formed".to_owned()),
+            part("Secret", is_known, if found.is_some() { "matches" } else { "well formed" }.to_owned()),
             part("webhook-id", is_known, pasted.id.to_string()),
             timestamp(pasted.timestamp, now, is_known),
             part("webhook-signature", is_known, signatures(pasted, found.map(|(_, place)| place))),
@@ -154,9 +154,16 @@ fn part(name: &'static str, soundness: Soundness, text: String) -> Part {
     Part { name, soundness, text }
 }
 
+/// A time in the greatest unit of which there are two.
+fn distance(seconds: u64) -> String {
+    let units = [("days", 86_400), ("hours", 3_600), ("minutes", 60)];
+    let unit = units.into_iter().find(|(_, length)| 2 * length <= seconds);
+    unit.map_or_else(|| format!("{seconds} seconds"), |(name, length)| format!("{} {name}", seconds / length))
+}
+
 fn timestamp(timestamp: i64, now: i64, is_known: Soundness) -> Part {
     let age = now.abs_diff(timestamp);
-    let distance = if age < 120 { format!("{age} seconds") } else { format!("{} minutes", age / 60) };
+    let distance = distance(age);
     let (soundness, text) = match (age <= TOLERANCE_SECONDS, timestamp <= now) {
         (true, true) => (is_known, format!("{timestamp}, {distance} ago")),
         (true, false) => (is_known, format!("{timestamp}, {distance} ahead of our clock")),
@@ -229,6 +236,14 @@ mod tests {
 
     fn soundness(judged: &Judged, name: &str) -> Soundness {
         judged.parts.iter().find(|part| part.name == name).expect("the part is told").soundness
+    }
+
+    #[test]
+    fn a_distance_is_told_in_a_unit_that_people_count() {
+        let told = [0, 119, 120, 7_199, 7_200, 172_800, 181_411_000].map(distance);
+        let expected =
+            ["0 seconds", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days", "2099 days"];
+        assert_eq!(told, expected);
     }
 
     #[test]
