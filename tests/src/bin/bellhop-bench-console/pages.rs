@@ -98,5 +98,9 @@ fn asked(stage: &Stage) -> Vec<(&'static str, Asked)> {
         ("Recover, counted over a week", webhook(&stage.count_query)),
         ("Recoveries", webhook("/recoveries")),
         ("Recovery", page(&format!("/recoveries/{}", stage.recovery))),
+        ("API keys", page("/keys")),
+        ("Add an API key", page("/keys/new")),
+        ("Audit", page("/audit")),
+        ("Verify a signature", page("/verify")),
     ]
 }
