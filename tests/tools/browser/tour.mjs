@@ -2,6 +2,27 @@
 import { judge, run, weigh } from "./chromium.mjs";
 import { Platform, signIn } from "./platform.mjs";
 
+/** The most that a page may move of itself while it is loaded: hardly anything is seen below a hundredth. */
+const SHIFT_MAX = 0.01;
+
+/** How much of a page moved since it began to load, as browsers measure it (Cumulative Layout Shift). */
+function shifted(page) {
+  return page.evaluate(
+    () =>
+      new Promise((tell) => {
+        let sum = 0;
+        const add = (entries) => entries.forEach((entry) => (sum += entry.value));
+        const observer = new PerformanceObserver((list) => add(list.getEntries()));
+        observer.observe({ type: "layout-shift", buffered: true });
+        const settle = () => {
+          add(observer.takeRecords());
+          tell(sum);
+        };
+        requestAnimationFrame(() => requestAnimationFrame(settle));
+      }),
+  );
+}
+
 /** Somebody who looks at one page after the other. */
 class Tour {
   pages = [];
@@ -24,7 +45,11 @@ class Tour {
     this.pages.push(seen);
     try {
       seen.bytes = await weigh(page, act);
+      const shift = await shifted(page);
       seen.wrong = await judge(page, this.#visit, `${number}-${name}`);
+      if (SHIFT_MAX < shift) {
+        seen.wrong.push(`what was there already moved when the rest came: a layout shift of ${shift.toFixed(4)}`);
+      }
     } catch (error) {
       // The tour goes on: whoever mends one page wants to hear of the others, too.
       seen.wrong = [`cannot be seen: ${error.message.split("\n")[0]}`];
