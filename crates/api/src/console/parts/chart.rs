@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use time::OffsetDateTime;
 
 use super::moment::{exact, moment};
+use super::number::count;
 
 /// How wide a step is drawn, and how high the greatest value, in units of the picture.
 const WIDTH: usize = 10;
@@ -78,7 +79,7 @@ pub(crate) fn sparkline(steps: &Steps<'_>, sum: Sum) -> Markup {
     let told = if sum.made == 0 {
         "No requests in the last 24 hours".to_owned()
     } else {
-        format!("{} of {} requests in the last 24 hours were taken", sum.rate(), grouped(sum.made))
+        format!("{} of {} requests in the last 24 hours were taken", sum.rate(), count(sum.made))
     };
     html! {
         div.sparkline {
@@ -128,7 +129,7 @@ pub(crate) fn requests_chart(steps: &Steps<'_>, now: OffsetDateTime) -> Markup {
                 @let (made, taken) = point.map_or((0, 0), |point| (point.made, point.taken));
                 @let (good, all) = (height(taken), height(made));
                 g {
-                    title { (exact(*begins_at)) ": " (grouped(taken)) " taken, " (grouped(made - taken)) " failed" }
+                    title { (exact(*begins_at)) ": " (count(taken)) " taken, " (count(made - taken)) " failed" }
                     rect.slot x=(index * WIDTH) y="0" width=(WIDTH) height=(HEIGHT) {}
                     @if 0 < taken { (bar("good", index, good, HEIGHT - good)) }
                     @if taken < made { (bar("bad", index, all - good, HEIGHT - all)) }
@@ -137,7 +138,7 @@ pub(crate) fn requests_chart(steps: &Steps<'_>, now: OffsetDateTime) -> Markup {
         }
     };
     let keys = html! { span.key { "Taken" } span.key.bad { "Failed" } };
-    chart("Requests", &keys, &grouped(most), &picture, &times(steps, now))
+    chart("Requests", &keys, &count(most), &picture, &times(steps, now))
 }
 
 /// How long requests took, over time.
@@ -178,8 +179,8 @@ pub(crate) fn numbers(steps: &Steps<'_>) -> Markup {
                         @for point in steps.known() {
                             tr {
                                 th scope="row" { (exact(point.begins_at)) }
-                                td { (grouped(point.taken)) }
-                                td { (grouped(point.made - point.taken)) }
+                                td { (count(point.taken)) }
+                                td { (count(point.made - point.taken)) }
                                 td { (shown(point.latency_ms(0.5))) }
                                 td { (shown(point.latency_ms(0.95))) }
                             }
@@ -189,19 +190,6 @@ pub(crate) fn numbers(steps: &Steps<'_>) -> Markup {
             }
         }
     }
-}
-
-/// A number as people read it.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if 0 < index && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A time in milliseconds as people read it.
@@ -299,7 +287,7 @@ mod tests {
 
     #[test]
     fn numbers_are_told_as_people_read_them() {
-        assert_eq!([1, 1_000, 1_234_567].map(grouped), ["1", "1,000", "1,234,567"]);
+        assert_eq!([1, 1_000, 1_234_567].map(count), ["1", "1,000", "1,234,567"]);
         assert_eq!([0.4, 12.0, 999.6, 15_000.0].map(duration), ["0 ms", "12 ms", "1.0 s", "15.0 s"]);
     }
 }

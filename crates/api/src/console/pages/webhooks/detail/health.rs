@@ -8,7 +8,8 @@ use maud::{Markup, html};
 use time::OffsetDateTime;
 
 use crate::console::pages::webhooks::list::last_failure;
-use crate::console::parts::chart::{Steps, Sum, grouped, latency_chart, numbers, requests_chart};
+use crate::console::parts::chart::{Steps, Sum, latency_chart, numbers, requests_chart};
+use crate::console::parts::count;
 use crate::console::parts::webhook_path;
 use crate::console::visitor::Visitor;
 
@@ -82,8 +83,8 @@ impl Panel<'_> {
                 }
                 dl.figures {
                     div { dt { "Success rate" } dd { (sum.rate()) } }
-                    div { dt { "Requests" } dd { (grouped(sum.made)) } }
-                    div { dt { "Failed" } dd { (grouped(sum.made - sum.taken)) } }
+                    div { dt { "Requests" } dd { (count(sum.made)) } }
+                    div { dt { "Failed" } dd { (count(sum.made - sum.taken)) } }
                 }
                 @if sum.made == 0 {
                     p.quiet { "Nothing was sent in the last " (span.name()) ". Send a test event to see that the endpoint is reached." }
