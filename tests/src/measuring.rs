@@ -1,5 +1,7 @@
 //! What measuring programs share: the parts they play as processes of their own, the events, and who wants them.
 
+pub mod run;
+
 pub mod role;
 
 pub mod event;

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bellhop_tests::choice::number;
+use bellhop_tests::measuring::run::run_within;
 use bellhop_tests::tree;
 use serde::Serialize;
 use tokio::runtime::Builder;
-use tokio::signal::ctrl_c;
-use tokio::time::timeout;
 
 use crate::report::Report;
 use crate::stage::Stage;
@@ -38,12 +37,11 @@ fn main() -> Result<()> {
     if std::env::args().len() > 1 {
         bail!("bellhop-bench-console takes no arguments; `make` says what can be set");
     }
-    Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
-        tokio::select! {
-            result = timeout(RUN_TIMEOUT, measure()) => result.context("the run takes too long; giving it up")?,
-            interrupted = ctrl_c() => { interrupted?; bail!("interrupted") }
-        }
-    })
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(run_within(RUN_TIMEOUT, measure()))
 }
 
 async fn measure() -> Result<()> {

@@ -23,10 +23,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use bellhop_tests::measuring::publisher;
 use bellhop_tests::measuring::role::read_plan;
+use bellhop_tests::measuring::run::run_within;
 use bellhop_tests::tree;
 use tokio::runtime::Builder;
-use tokio::signal::ctrl_c;
-use tokio::time::timeout;
 
 use crate::conditions::Conditions;
 use crate::report::Report;
@@ -64,10 +63,7 @@ async fn conduct() -> Result<()> {
         // After a failure they stay, to be read.
         std::fs::remove_dir_all(&stage.logs).context("remove the logs")
     };
-    tokio::select! {
-        result = timeout(RUN_TIMEOUT, measuring) => result.context("the run takes too long; giving it up")?,
-        interrupted = ctrl_c() => { interrupted?; bail!("interrupted") }
-    }
+    run_within(RUN_TIMEOUT, measuring).await
 }
 
 /// Enough for who mostly waits, and cheaper: nobody is woken on another core.

@@ -21,9 +21,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use bellhop_tests::ground::Ground;
 use bellhop_tests::machine::Machine;
+use bellhop_tests::measuring::run::run_within;
 use bellhop_tests::stack::{Service, Stack};
-use tokio::signal::ctrl_c;
-use tokio::time::timeout;
 
 use crate::conditions::Conditions;
 use crate::rows::ROWS;
@@ -42,10 +41,7 @@ async fn main() -> Result<ExitCode> {
         Some(argument) => bail!("`{argument}` is not understood; bellhop-crash --help says what can be set"),
     }
     let conditions = Conditions::read()?;
-    let is_kept = tokio::select! {
-        run = timeout(RUN_TIMEOUT, run(&conditions)) => run.context("the run takes too long; giving it up")??,
-        interrupted = ctrl_c() => { interrupted?; bail!("interrupted") }
-    };
+    let is_kept = run_within(RUN_TIMEOUT, run(&conditions)).await?;
     Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -30,9 +30,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use bellhop_tests::measuring::publisher;
 use bellhop_tests::measuring::role::read_plan;
+use bellhop_tests::measuring::run::run_within;
 use tokio::runtime::Builder;
-use tokio::signal::ctrl_c;
-use tokio::time::timeout;
 
 use crate::conditions::Conditions;
 use crate::half::Half;
@@ -61,10 +60,7 @@ fn main() -> Result<ExitCode> {
 /// Runs everything, and clears up however it ends.
 async fn conduct() -> Result<ExitCode> {
     let conditions = Conditions::read()?;
-    let is_kept = tokio::select! {
-        run = timeout(RUN_TIMEOUT, run(&conditions)) => run.context("the run takes too long; giving it up")??,
-        interrupted = ctrl_c() => { interrupted?; bail!("interrupted") }
-    };
+    let is_kept = run_within(RUN_TIMEOUT, run(&conditions)).await?;
     Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
