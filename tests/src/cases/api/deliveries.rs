@@ -1,7 +1,7 @@
 //! What organisations learn of their deliveries and events, and what they have made again or removed.
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_model::{Attempt, Decided, Mode, Records, Role, WebhookId};
+use bellhop_model::{Decided, Mode, Records, Role, WebhookId};
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use super::ground::Ground;
 use crate::amqp::Message;
 use crate::appointment::{APPOINTMENT, ORGANISATION, SCHEDULED};
-use crate::cases::recording::records::Told;
+use crate::cases::recording::records::{Told, seven_deliveries};
 use crate::context::Context;
 use crate::patience::eventually;
 use crate::receiver::Answer;
@@ -240,24 +240,8 @@ pub(super) async fn await_told(ground: &Ground, path: &str, requests: usize) -> 
 
 async fn told_deliveries(ground: &Ground) -> Result<(WebhookId, OffsetDateTime)> {
     let webhook = register(ground, "https://hooks.example/a").await?;
-    let other = format!(r#"{{"id":"apt_other","organisationId":"{ORGANISATION}"}}"#);
-    let (now, mut records) = (OffsetDateTime::now_utc(), Records::default());
-    for number in 0..DELIVERIES {
-        let data = if number == 6 { &other } else { APPOINTMENT };
-        let told = Told::to(&webhook, Mode::Test, &format!("evt-{number}"), data)?;
-        let at = now - Duration::minutes(number);
-        let mut attempt = told.attempt(at, if number % 2 == 1 { "2xx" } else { "5xx" });
-        if number % 2 == 1 {
-            (attempt.verdict, attempt.status) = (Decided::Delivered, Some(204));
-        }
-        if number == 4 {
-            (attempt.verdict, attempt.status) = (Decided::Exhausted, Some(503));
-            attempt.attempt = Attempt::try_from(3)?;
-            records.push_end(&told.end(at + Duration::milliseconds(2)));
-        }
-        records.push_event(&told.event, &told.body, at);
-        records.push_attempt(&attempt);
-    }
+    let now = OffsetDateTime::now_utc();
+    let (records, _) = seven_deliveries(&webhook, now)?;
     ground.record(records).await?;
     Ok((webhook, now))
 }

@@ -1,13 +1,13 @@
 //! What the log tells of in the cases about its pages: written as a recorder writes it.
 
 use anyhow::{Result, ensure};
-use bellhop_model::{Attempt, AttemptRecord, Decided, Mode, Record, Records, Role, WebhookId, decode_batch};
+use bellhop_model::{AttemptRecord, Mode, Record, Records, Role, WebhookId, decode_batch};
 use bellhop_store::{AuditFilter, Author, LogEntry};
 use time::{Duration, OffsetDateTime};
 
 use super::ground::Console;
 use crate::appointment::{APPOINTMENT, ORGANISATION};
-use crate::cases::recording::records::Told;
+use crate::cases::recording::records::{Told, seven_deliveries};
 use crate::context::Context;
 use crate::measuring::told::kept_for;
 use crate::tab::{Shown, Tab};
@@ -84,31 +84,13 @@ impl Logged {
     }
 }
 
-/// Deliveries a minute apart: the odd ones delivered, the fourth exhausted by a 503, the sixth of another appointment; all
-/// others failed with a 500 and are tried again.
+/// [`seven_deliveries`] on record.
 ///
 /// * returns the deliveries' ids, the newest first.
 pub(super) async fn seven(logged: &Logged) -> Result<Vec<String>> {
-    let other = format!(r#"{{"id":"apt_other","organisationId":"{ORGANISATION}"}}"#);
-    let (now, mut records, mut ids) = (OffsetDateTime::now_utc(), Records::default(), Vec::new());
-    for number in 0..7 {
-        let told = logged.told(&format!("evt-{number}"), if number == 6 { &other } else { APPOINTMENT })?;
-        let at = now - Duration::minutes(number);
-        let mut attempt = told.attempt(at, if number % 2 == 1 { "2xx" } else { "5xx" });
-        if number % 2 == 1 {
-            (attempt.verdict, attempt.status) = (Decided::Delivered, Some(204));
-        }
-        if number == 4 {
-            (attempt.verdict, attempt.status) = (Decided::Exhausted, Some(503));
-            attempt.attempt = Attempt::try_from(3)?;
-            records.push_end(&told.end(at + Duration::milliseconds(2)));
-        }
-        records.push_event(&told.event, &told.body, at);
-        records.push_attempt(&attempt);
-        ids.push(told.addressed.delivery.to_string());
-    }
+    let (records, ids) = seven_deliveries(&logged.webhook, OffsetDateTime::now_utc())?;
     logged.record(records).await?;
-    Ok(ids)
+    Ok(ids.iter().map(ToString::to_string).collect())
 }
 
 /// The deliveries that a list leads to, in its order.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{
-    Addressed, Attempt, AttemptRecord, Decided, End, EndReason, Event, EventLabels, Mode, PayloadLevel,
-    Record, Records, RequestId, Sent, Series, Standing, Timing, WaitCause, WaitingRecord, WebhookId,
-    decode_batch, micros_of,
+    Addressed, Attempt, AttemptRecord, Decided, DeliveryId, End, EndReason, Event, EventLabels, Mode,
+    PayloadLevel, Record, Records, RequestId, Sent, Series, Standing, Timing, WaitCause, WaitingRecord,
+    WebhookId, decode_batch, micros_of,
 };
 use bellhop_store::{LogEntry, LogRetention, ModeRetention, SealingKeys, ServerUrl, Store, StoreOptions};
 use rand::rngs::StdRng;
@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::tables::{DeliveryRow, Tables};
 use crate::amqp::Message;
-use crate::appointment::SCHEDULED;
+use crate::appointment::{APPOINTMENT, ORGANISATION, SCHEDULED};
 use crate::context::{Context, Site};
 
 /// How many deliveries are told of in random orders.
@@ -24,6 +24,37 @@ const DELIVERIES: u64 = 60;
 
 /// How many different records there are of each, some of which come more than once.
 const RECORDS_OF_EACH: usize = 7;
+
+/// Deliveries in Test Mode, a minute apart: the odd ones delivered, the fourth exhausted by a 503, the sixth of another
+/// appointment; all others failed with a 500 and are tried again.
+///
+/// * `now`: when the newest began.
+/// * returns the records and the deliveries' ids, the newest first.
+pub(crate) fn seven_deliveries(
+    webhook: &WebhookId,
+    now: OffsetDateTime,
+) -> Result<(Records, Vec<DeliveryId>)> {
+    let other = format!(r#"{{"id":"apt_other","organisationId":"{ORGANISATION}"}}"#);
+    let (mut records, mut ids) = (Records::default(), Vec::new());
+    for number in 0..7 {
+        let data = if number == 6 { &other } else { APPOINTMENT };
+        let told = Told::to(webhook, Mode::Test, &format!("evt-{number}"), data)?;
+        let at = now - time::Duration::minutes(number);
+        let mut attempt = told.attempt(at, if number % 2 == 1 { "2xx" } else { "5xx" });
+        if number % 2 == 1 {
+            (attempt.verdict, attempt.status) = (Decided::Delivered, Some(204));
+        }
+        if number == 4 {
+            (attempt.verdict, attempt.status) = (Decided::Exhausted, Some(503));
+            attempt.attempt = Attempt::try_from(3)?;
+            records.push_end(&told.end(at + time::Duration::milliseconds(2)));
+        }
+        records.push_event(&told.event, &told.body, at);
+        records.push_attempt(&attempt);
+        ids.push(told.addressed.delivery);
+    }
+    Ok((records, ids))
+}
 
 /// An event owed to a webhook, of which records tell.
 pub(crate) struct Told {
