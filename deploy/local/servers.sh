@@ -54,9 +54,8 @@ default_pass = $BELLHOP_STACK_PASSWORD
 default_user_tags.administrator = true
 # The default stops publishers on a laptop's disk that is merely well filled.
 disk_free_limit.absolute = 50MB
-# The default of 512 MiB wants three times that in memory.
-raft.wal_max_size_bytes = 67108864
 CONF
+    cat -- "$repository/deploy/rabbitmq/bellhop.conf"
     [[ -z $BELLHOP_STACK_JOIN ]] || cat <<CONF
 # Whom an empty node joins. It must be up: of one that is still starting, 3.10 copies tables that do not fit.
 cluster_formation.peer_discovery_backend = classic_config

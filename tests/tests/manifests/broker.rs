@@ -157,6 +157,20 @@ fn the_policy_is_the_one_that_is_shipped() {
     assert_eq!(Value::Array(made.collect()), shipped["policies"]);
 }
 
+/// The local stack takes the file itself; an operator's manifest cannot.
+#[test]
+fn nodes_are_configured_as_the_shipped_file_says() {
+    let shipped =
+        fs::read_to_string(tree::repository().join("deploy/rabbitmq/bellhop.conf")).expect("it is there");
+    let cluster = with_cluster().of_kind("RabbitmqCluster").next().expect("there is one");
+    let configuration = cluster.text("/spec/rabbitmq/additionalConfig");
+    let settings: Vec<&str> = shipped.lines().filter(|line| line.contains(" = ")).collect();
+    assert!(!settings.is_empty(), "the file sets nothing");
+    for setting in settings {
+        assert!(configuration.lines().any(|line| line == setting), "the cluster lacks `{setting}`");
+    }
+}
+
 /// A quorum needs three, on machines of their own, of which one may go; shards need a plugin.
 #[test]
 fn the_cluster_survives_the_loss_of_a_node() {
