@@ -29,7 +29,8 @@ pub struct Context {
 /// What must be cleared away, or told about, when the case is over.
 #[derive(Debug, Default)]
 struct Kept {
-    places: Vec<(Arc<Place>, Option<Service>)>,
+    /// Each with the servers that no other place is on.
+    places: Vec<(Arc<Place>, Vec<Service>)>,
     logs: Vec<Logs>,
     cluster: Option<OwnedSemaphorePermit>,
 }
@@ -65,37 +66,21 @@ impl Context {
         self.prepared(self.shared_place(settings).await?).await
     }
 
-    /// The same, with one server from another stack, where it may be ill-treated.
+    /// The same, with the servers of another stack in place of the shared ones, where they may be ill-treated.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub async fn site_on(&self, stack: &Stack, service: Service) -> Result<Site> {
-        self.site_on_with(stack, service, &[]).await
+    pub async fn site_on(&self, stack: &Stack) -> Result<Site> {
+        self.site_on_with(stack, &[]).await
     }
 
     /// The same, with environment variables on top of the usual ones.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub async fn site_on_with(
-        &self,
-        stack: &Stack,
-        service: Service,
-        settings: &[(&str, &str)],
-    ) -> Result<Site> {
-        let private = stack.addresses().clone();
-        let shared = self.fleet.addresses().await?;
-        let addresses = match service {
-            Service::Rabbitmq => Addresses {
-                amqp: private.amqp,
-                management: private.management,
-                metrics: private.metrics,
-                ..shared
-            },
-            Service::Redis => Addresses { redis: private.redis, ..shared },
-            Service::Postgres => Addresses { postgres: private.postgres, ..shared },
-        };
-        self.prepared(self.place(addresses, settings, Some(service)).await?).await
+    pub async fn site_on_with(&self, stack: &Stack, settings: &[(&str, &str)]) -> Result<Site> {
+        let addresses = stack.addresses_among(self.fleet.addresses().await?);
+        self.prepared(self.place(addresses, settings, stack.services()).await?).await
     }
 
     /// The same, with RabbitMQ from a cluster and environment variables on top of the usual ones.
@@ -105,7 +90,7 @@ impl Context {
     pub async fn site_on_cluster(&self, cluster: &Cluster, settings: &[(&str, &str)]) -> Result<Site> {
         let Addresses { amqp, management, .. } = cluster.addresses().clone();
         let addresses = Addresses { amqp, management, ..self.fleet.addresses().await? };
-        self.prepared(self.place(addresses, settings, Some(Service::Rabbitmq)).await?).await
+        self.prepared(self.place(addresses, settings, &[Service::Rabbitmq]).await?).await
     }
 
     /// A place on the shared servers with nothing in it.
@@ -194,7 +179,7 @@ impl Context {
     pub(crate) async fn clear(&self) {
         let places = std::mem::take(&mut self.kept().places);
         for (place, private) in places {
-            if let Err(error) = place.clear(private).await {
+            if let Err(error) = place.clear(&private).await {
                 eprintln!("could not clear a place: {error:#}");
             }
         }
@@ -217,17 +202,17 @@ impl Context {
 
     async fn shared_place(&self, settings: &[(&str, &str)]) -> Result<Arc<Place>> {
         let addresses = self.fleet.addresses().await?;
-        self.place(addresses, settings, None).await
+        self.place(addresses, settings, &[]).await
     }
 
     async fn place(
         &self,
         addresses: Addresses,
         settings: &[(&str, &str)],
-        private: Option<Service>,
+        private: &[Service],
     ) -> Result<Arc<Place>> {
         let place = Arc::new(Place::make(addresses, settings).await?);
-        self.kept().places.push((Arc::clone(&place), private));
+        self.kept().places.push((Arc::clone(&place), private.to_vec()));
         Ok(place)
     }
 

@@ -114,15 +114,15 @@ impl Place {
 
     /// Removes the virtual host with its queues, and the database.
     ///
-    /// * `private`: a server that no other place is on; it goes as a whole, if it is not gone already.
+    /// * `private`: servers that no other place is on; they go as a whole, if they are not gone already.
     ///
     /// # Errors
     /// When a server refuses.
-    pub async fn clear(&self, private: Option<Service>) -> Result<()> {
-        if private != Some(Service::Rabbitmq) {
+    pub async fn clear(&self, private: &[Service]) -> Result<()> {
+        if !private.contains(&Service::Rabbitmq) {
             self.manage(Method::DELETE, &format!("vhosts/{}", self.name), "").await?;
         }
-        if private != Some(Service::Postgres) {
+        if !private.contains(&Service::Postgres) {
             self.query(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await?;
         }
         Ok(())

@@ -103,6 +103,20 @@ impl Prometheus {
         Ok(result.iter().filter_map(value).collect())
     }
 
+    /// Waits until each of so many processes was scraped, and RabbitMQ, of which there are two kinds of metrics.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn await_scraped(&self, processes: usize) -> Result<()> {
+        let look = || async {
+            let up = self.query("count(up == 1)").await?;
+            #[allow(clippy::cast_precision_loss, reason = "there are a handful")]
+            let expected = (processes + 2) as f64;
+            Ok((up == [expected]).then_some(()))
+        };
+        eventually("every target to be scraped", look).await
+    }
+
     /// Every rule, as it was evaluated last.
     ///
     /// # Errors
@@ -116,6 +130,14 @@ impl Prometheus {
         let mut body: Value = serde_json::from_str(&answer.body)?;
         ensure!(body["status"] == "success", "{}", answer.body);
         Ok(body["data"].take())
+    }
+}
+
+impl Rule {
+    /// Whether it is an alert whose condition holds, for long enough or not.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.state.as_deref().is_some_and(|state| state != "inactive")
     }
 }
 

@@ -41,6 +41,7 @@ pub enum Service {
 pub struct Stack {
     variables: BTreeMap<String, String>,
     addresses: Addresses,
+    services: Vec<Service>,
 }
 
 /// Where the servers are and who may log in. What was not started has an address at which nothing listens.
@@ -108,13 +109,35 @@ impl Stack {
         run(&variables, &["up"]).await?;
         let metrics = format!("127.0.0.1:{}", variables["BELLHOP_STACK_PROMETHEUS_PORT"]);
         let addresses = Addresses::parse(&run(&variables, &["env"]).await?, metrics)?;
-        Ok(Self { variables, addresses })
+        Ok(Self { variables, addresses, services: services.to_vec() })
     }
 
     /// Where the servers are.
     #[must_use]
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// Which servers were started.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// Where its servers are, and for those that it has not, where another stack's are.
+    #[must_use]
+    pub fn addresses_among(&self, others: Addresses) -> Addresses {
+        let own = self.addresses.clone();
+        self.services.iter().fold(others, |addresses, service| match service {
+            Service::Rabbitmq => Addresses {
+                amqp: own.amqp.clone(),
+                management: own.management.clone(),
+                metrics: own.metrics.clone(),
+                ..addresses
+            },
+            Service::Redis => Addresses { redis: own.redis.clone(), ..addresses },
+            Service::Postgres => Addresses { postgres: own.postgres.clone(), ..addresses },
+        })
     }
 
     /// Starts a server that was stopped or killed, and waits until it answers.

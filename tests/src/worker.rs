@@ -179,6 +179,12 @@ impl Worker {
         self.probes_url.trim_start_matches("http://")
     }
 
+    /// Its process; none when that has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn logs(&self) -> &Logs {
@@ -199,7 +205,7 @@ impl Worker {
     /// # Errors
     /// When it has ended already.
     pub async fn terminate(&self) -> Result<()> {
-        let pid = self.child.id().context("the worker has ended")?;
+        let pid = self.pid().context("the worker has ended")?;
         let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
         ensure!(status.success(), "the worker cannot be signalled");
         Ok(())

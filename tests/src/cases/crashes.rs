@@ -51,7 +51,7 @@ const FORGOTTEN_MAX: usize = 2;
 /// The broker is killed and comes back with what it had on disk.
 pub async fn a_killed_broker_loses_nothing_and_repeats_little(context: Context) -> Result<()> {
     let broker = context.private_stack(&[Service::Rabbitmq]).await?;
-    let site = context.site_on(&broker, Service::Rabbitmq).await?;
+    let site = context.site_on(&broker).await?;
     let receiver = endpoints(&context, &site).await?;
     let worker = site.worker().await?;
 

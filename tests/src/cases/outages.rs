@@ -36,7 +36,7 @@ pub async fn delivery_goes_on_without_postgres(context: Context) -> Result<()> {
 /// claimed and its webhook looked up without the server.
 async fn delivery_goes_on_without(context: Context, service: Service) -> Result<()> {
     let stack = context.private_stack(&[service]).await?;
-    let site = context.site_on(&stack, service).await?;
+    let site = context.site_on(&stack).await?;
     let receiver = context.receiver().await?;
     let answers = vec![Answer::status(200), Answer::status(500), Answer::status(200)];
     let endpoint = receiver.endpoint_in_turn("hook", answers);

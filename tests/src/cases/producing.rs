@@ -61,7 +61,7 @@ pub async fn what_no_queue_would_take_is_told_from_what_has_no_exchange(context:
 /// A full queue refuses at once; a broker short of memory blocks, and takes again when it is over.
 pub async fn a_broker_that_takes_nothing_says_why(context: Context) -> Result<()> {
     let broker = context.private_stack(&[Service::Rabbitmq]).await?;
-    let site = context.site_on(&broker, Service::Rabbitmq).await?;
+    let site = context.site_on(&broker).await?;
     let producer = connect(&site.place.amqp_url()).await?;
 
     let host = site.place.virtual_host();

@@ -67,7 +67,7 @@ pub async fn recorders_that_share_and_are_killed_lose_and_repeat_nothing(context
 /// Half of the events are published, and all deliveries of them made, while PostgreSQL is away.
 pub async fn without_postgres_delivery_goes_on_and_the_tables_catch_up(context: Context) -> Result<()> {
     let stack = context.private_stack(&[Service::Postgres]).await?;
-    let site = context.site_on(&stack, Service::Postgres).await?;
+    let site = context.site_on(&stack).await?;
     let loaded = Loaded::prepare(&context, &site).await?;
     let (worker, recorder) = tokio::try_join!(site.worker(), site.recorder())?;
     let amqp = site.amqp().await?;

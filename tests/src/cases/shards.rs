@@ -180,7 +180,7 @@ pub async fn without_the_plugin_one_shard_works_and_several_say_what_is_missing(
     context: Context,
 ) -> Result<()> {
     let broker = context.private_stack(&[Service::Rabbitmq]).await?;
-    let site = context.site_on(&broker, Service::Rabbitmq).await?;
+    let site = context.site_on(&broker).await?;
     broker.ctl(&["eval", "rabbit_registry:unregister(exchange, <<\"x-consistent-hash\">>)."]).await?;
     let enable = "rabbitmq-plugins enable rabbitmq_consistent_hash_exchange";
 

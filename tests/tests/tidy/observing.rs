@@ -12,6 +12,12 @@ const RULES: &str = "deploy/prometheus/rules";
 const UNIT_TESTS: &str = "deploy/prometheus/tests";
 const RUNBOOK: &str = "deploy/README.md";
 
+/// Where cases bring about what alerts warn of.
+const CASES: &str = "tests/src/cases/observing/alerts";
+
+/// Alerts without such a case: nobody knows what to send a worker so that it panics, or it would be mended.
+const UNPROVOKED: [&str; 1] = ["BellhopPanics"];
+
 /// The dashboards' addresses, which bookmarks and links hold on to.
 const UIDS: [&str; 4] = ["bellhop-broker", "bellhop-endpoints", "bellhop-flow", "bellhop-recorder"];
 
@@ -64,6 +70,7 @@ fn alerts_say_how_bad_they_are_and_what_to_do() {
     let sources = sources();
     let runbook = &sources.iter().find(|source| source.path.ends_with(RUNBOOK)).expect("a runbook").text;
     let tests: String = texts(&sources, UNIT_TESTS);
+    let cases = texts(&sources, CASES);
     let rules = texts(&sources, RULES);
     let alerts: Vec<&str> = rules.split("- alert: ").skip(1).collect();
     let mut flaws = Vec::new();
@@ -77,6 +84,10 @@ fn alerts_say_how_bad_they_are_and_what_to_do() {
             (alert.lines().any(|line| line.trim() == anchor), "has no `runbook_url` of its own"),
             (runbook.lines().any(|line| line == format!("### {name}")), "has no entry in the runbook"),
             (tests.contains(&format!("alertname=\"{name}\"")), "has no unit test"),
+            (
+                cases.contains(&format!("\"{name}\"")) != UNPROVOKED.contains(&name),
+                "has no case in which it fires",
+            ),
             (named.insert(name), "is there twice"),
         ];
         flaws.extend(needs.iter().filter(|(is_met, _)| !is_met).map(|(_, flaw)| format!("{name} {flaw}")));
@@ -85,7 +96,10 @@ fn alerts_say_how_bad_they_are_and_what_to_do() {
     let stale =
         entries.map(|entry| format!("Bellhop{entry}")).filter(|entry| !named.contains(entry.as_str()));
     flaws.extend(stale.map(|entry| format!("the runbook tells of {entry}, which is no alert")));
-    ensure_none("an alert has a severity, a wait, an entry in the runbook and a unit test", &flaws);
+    ensure_none(
+        "an alert has a severity, a wait, an entry in the runbook, a unit test and a case in which it fires",
+        &flaws,
+    );
     assert!(20 < named.len(), "the alerts are not where they were: only {named:?}");
 }
 

@@ -275,7 +275,7 @@ impl Scene {
 
     /// Removes what lies on the servers.
     pub(crate) async fn clear(self) -> Result<()> {
-        self.place.clear(None).await
+        self.place.clear(&[]).await
     }
 
     async fn await_ends(&self, amqp: &Amqp, owed: &Owed) -> Result<Vec<End>> {

@@ -83,7 +83,7 @@ pub(crate) async fn perform(stage: &mut Stage, plan: Plan, logs: &str) -> Result
     stage.expect(&expected).await?;
     let mut scene = Scene { stage, place: &place, plan, expected };
     let half = scene.perform(logs).await?;
-    place.clear(None).await.context("clear a place away")?;
+    place.clear(&[]).await.context("clear a place away")?;
     Ok(half)
 }
 

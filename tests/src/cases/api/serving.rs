@@ -46,7 +46,7 @@ pub async fn a_drain_finishes_the_requests_under_way(context: Context) -> Result
 pub async fn without_postgres_callers_are_told_to_come_again(context: Context) -> Result<()> {
     let stack = context.private_stack(&[Service::Postgres]).await?;
     let settings = [("BELLHOP_API_OPERATOR_CREDENTIAL", OPERATOR)];
-    let site = context.site_on_with(&stack, Service::Postgres, &settings).await?;
+    let site = context.site_on_with(&stack, &settings).await?;
     let api = site.api().await?;
     let key =
         key(&site.store()?, bellhop_model::Mode::Test, ORGANISATION, bellhop_model::Role::Developer).await?;

@@ -42,7 +42,7 @@ const HEARTBEAT: &str = "heartbeat=2";
 /// It stops in order and starts again with what it had.
 pub async fn a_broker_restarted_under_load_loses_nothing(context: Context) -> Result<()> {
     let broker = context.private_stack(&[Service::Rabbitmq]).await?;
-    let site = context.site_on_with(&broker, Service::Rabbitmq, &SETTINGS).await?;
+    let site = context.site_on_with(&broker, &SETTINGS).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     let worker = site.worker().await?;
 
@@ -65,7 +65,7 @@ const ALARMS: [([&str; 2], [&str; 2]); 2] = [
 pub async fn no_attempt_is_started_while_the_broker_blocks(context: Context) -> Result<()> {
     let broker = context.private_stack(&[Service::Rabbitmq]).await?;
     let impatient = [&[("BELLHOP_WORKER_PUBLISH_TIMEOUT", "1s")], &SETTINGS[..]].concat();
-    let site = context.site_on_with(&broker, Service::Rabbitmq, &impatient).await?;
+    let site = context.site_on_with(&broker, &impatient).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     let worker = site.worker().await?;
 
@@ -120,7 +120,7 @@ async fn attempts(worker: &Worker) -> Result<usize> {
 /// Connections, then the processes behind channels, which the broker's own faults would end.
 pub async fn what_the_broker_closes_under_load_is_opened_again(context: Context) -> Result<()> {
     let broker = context.private_stack(&[Service::Rabbitmq]).await?;
-    let site = context.site_on_with(&broker, Service::Rabbitmq, &SETTINGS).await?;
+    let site = context.site_on_with(&broker, &SETTINGS).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     let worker = site.worker().await?;
     let closings: [&[&str]; 4] = [

@@ -20,7 +20,7 @@ const PATIENCE_SETTINGS: [(&str, &str); 2] =
 /// Gone and back in the middle of a load, twice; memory and Redis carry what it knew.
 pub async fn a_postgres_restarted_under_load_costs_nothing(context: Context) -> Result<()> {
     let stack = context.private_stack(&[Service::Postgres]).await?;
-    let site = context.site_on_with(&stack, Service::Postgres, &[FORGETFUL]).await?;
+    let site = context.site_on_with(&stack, &[FORGETFUL]).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     let worker = site.worker().await?;
 
@@ -37,7 +37,7 @@ pub async fn a_postgres_restarted_under_load_costs_nothing(context: Context) -> 
 /// A worker that knows nobody, an empty Redis and no PostgreSQL: everything waits until somebody can be asked.
 pub async fn events_of_an_organisation_that_nobody_knows_wait_for_postgres(context: Context) -> Result<()> {
     let stack = context.private_stack(&[Service::Postgres]).await?;
-    let site = context.site_on_with(&stack, Service::Postgres, &[SHORT_WAITS]).await?;
+    let site = context.site_on_with(&stack, &[SHORT_WAITS]).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     forget(&site).await?;
     stack.stop(Service::Postgres).await?;

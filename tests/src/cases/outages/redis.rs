@@ -30,7 +30,7 @@ const NONSENSE: [&[u8]; 5] = [b"\x00\xff bytes \r\n\x80", b"+OK\r\n", b":0\r\n",
 /// Copies and claims are gone at one instant, three times.
 pub async fn a_redis_flushed_under_load_costs_nothing(context: Context) -> Result<()> {
     let stack = context.private_stack(&[Service::Redis]).await?;
-    let site = context.site_on_with(&stack, Service::Redis, &[FORGETFUL]).await?;
+    let site = context.site_on_with(&stack, &[FORGETFUL]).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     let worker = site.worker().await?;
     let mut redis = site.place.redis().await?;
@@ -48,7 +48,7 @@ pub async fn a_redis_flushed_under_load_costs_nothing(context: Context) -> Resul
 /// It is gone for half of the load, and used again when it is back.
 pub async fn a_redis_that_stops_and_returns_under_load_costs_nothing(context: Context) -> Result<()> {
     let stack = context.private_stack(&[Service::Redis]).await?;
-    let site = context.site_on_with(&stack, Service::Redis, &[FORGETFUL]).await?;
+    let site = context.site_on_with(&stack, &[FORGETFUL]).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     let worker = site.worker().await?;
 
@@ -172,7 +172,7 @@ async fn site_behind_relay(context: &Context) -> Result<(Site, Load, Relay, Stri
 /// A site whose PostgreSQL may be stopped, with rungs for a short outage; the load is prepared.
 async fn site_without_truth(context: &Context) -> Result<(Stack, Site, Load)> {
     let stack = context.private_stack(&[Service::Postgres]).await?;
-    let site = context.site_on_with(&stack, Service::Postgres, &[SHORT_WAITS]).await?;
+    let site = context.site_on_with(&stack, &[SHORT_WAITS]).await?;
     let load = Load::prepare(context, &site, EVENTS).await?;
     Ok((stack, site, load))
 }

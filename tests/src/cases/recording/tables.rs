@@ -44,6 +44,12 @@ impl Tables {
         Ok(Self { client, url })
     }
 
+    /// Keeps everybody else out of a table for as long as this connection is open.
+    pub(crate) async fn lock(&self, table: &str) -> Result<()> {
+        let statement = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        self.client.batch_execute(&statement).await.with_context(|| statement.clone())
+    }
+
     /// How many rows a table has; a condition may follow its name.
     pub(crate) async fn count(&self, table: &str) -> Result<i64> {
         Ok(self.client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0))
