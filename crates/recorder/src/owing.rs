@@ -8,6 +8,7 @@ use bellhop_store::{OwedSeries, Store, StoreError};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use time::OffsetDateTime;
+use tokio::time::{Instant, sleep_until};
 
 use crate::metrics::RecorderMetrics;
 
@@ -29,14 +30,17 @@ pub(crate) enum Hindrance {
 }
 
 impl Owing {
-    /// Publishes a page of series.
+    /// Publishes a page of series, one after the other over some time: workers that were handed all of it at once would be
+    /// busy with it for a while, and whatever is fresh would wait for them.
     ///
     /// Whoever is killed between a confirm and its note publishes once more. The two messages are told apart by their
     /// copies, of which workers let one through.
     ///
+    /// * `time`: from the first to the last; zero publishes all at once.
+    ///
     /// # Errors
     /// [`Hindrance`]; what the broker took by then is noted.
-    pub(crate) async fn publish(&self, owed: Vec<OwedSeries>) -> Result<(), Hindrance> {
+    pub(crate) async fn publish(&self, owed: Vec<OwedSeries>, time: Duration) -> Result<(), Hindrance> {
         let payloads = self.store.owed_payloads(&owed).await?;
         let (mut ready, mut gone) = (Vec::with_capacity(owed.len()), Vec::new());
         for (owed, payload) in owed.into_iter().zip(payloads) {
@@ -49,7 +53,10 @@ impl Owing {
             self.store.withdraw_series(&gone).await?;
             self.metrics.series("withdrawn", gone.len());
         }
-        let publishing = ready.into_iter().map(|(message, owed)| async move {
+        let step = time / u32::try_from(ready.len().max(1)).unwrap_or(u32::MAX);
+        let (began, steps) = (Instant::now(), 0_u32..);
+        let publishing = steps.zip(ready).map(|(number, (message, owed))| async move {
+            sleep_until(began + step * number).await;
             let exchange = message.exchange.clone();
             let result = self.publisher.publish(message, self.publish_timeout).await;
             result.map_err(|error| Hindrance::Broker(error, exchange)).map(|()| owed)

@@ -33,6 +33,9 @@ const DUE_READY_MAX: u32 = 1_000;
 /// How often the due lane is looked at while a recovery runs: at its fastest it adds as many messages meanwhile.
 const DUE_LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A page is published over the time that its pace gives it, less one part in so many for its queries.
+const SPREAD_PARTS: u32 = 10;
+
 /// Longest wait for the broker to tell how many they are.
 const DUE_LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -135,10 +138,11 @@ impl Recoveries {
                 Err(error) => return Turn::Held(error.to_string()),
             };
             let count = u32::try_from(owed.len()).unwrap_or(u32::MAX);
-            if let Err(hindrance) = self.owing.publish(owed).await {
+            let page = Duration::from_secs(1) * count / recovery.pace;
+            let spread = page.saturating_sub(started.elapsed()) / SPREAD_PARTS * (SPREAD_PARTS - 1);
+            if let Err(hindrance) = self.owing.publish(owed, spread).await {
                 return Turn::Held(hindrance.to_string());
             }
-            let page = Duration::from_secs(1) * count / recovery.pace;
             let rest = page.saturating_sub(started.elapsed());
             let is_over = TURN_MAX <= began.elapsed() + rest;
             if is_over || self.stopping.is_cancelled() || self.pause(rest).await.is_none() {

@@ -41,7 +41,7 @@ async fn publish(owing: &Owing) -> Result<usize, Hindrance> {
     if count != 0 {
         taken.sort_by(|one, other| one.recovery.cmp(&other.recovery));
         for series in taken.chunk_by(|one, other| one.recovery == other.recovery) {
-            owing.publish(series.to_vec()).await?;
+            owing.publish(series.to_vec(), Duration::ZERO).await?;
         }
         tracing::info!(count, "published what somebody asked to be delivered again");
     }
