@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
+use crate::amqp::Message;
+use crate::appointment::{APPOINTMENT, SCHEDULED};
+use crate::context::Site;
 use crate::patience::eventually;
 use crate::prometheus::Prometheus;
 
@@ -53,4 +56,10 @@ async fn await_silence(prometheus: &Prometheus) -> Result<()> {
 async fn told(prometheus: &Prometheus) -> Result<BTreeSet<String>> {
     let rules = prometheus.rules().await?;
     Ok(rules.into_iter().filter(|rule| rule.is_told()).map(|rule| rule.name).collect())
+}
+
+/// Publishes events that happened years ago.
+async fn publish(site: &Site, mode: &str, count: usize) -> Result<()> {
+    let event = |_| Message::event(mode, SCHEDULED, &format!("evt-{:x}", rand::random::<u64>()), APPOINTMENT);
+    site.amqp().await?.publish_all(&(0..count).map(event).collect::<Vec<_>>()).await
 }

@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::flow::publish;
-use super::{await_alerts, await_alerts_while};
+use super::{await_alerts, await_alerts_while, publish};
 use crate::cases::observing::observed::watch;
 use crate::context::Context;
 use crate::load::Load;
@@ -11,7 +10,7 @@ use crate::patience::eventually;
 use crate::receiver::Answer;
 use crate::stack::Service;
 
-/// Some.
+/// Events whose requests are under way when the alarm begins.
 const EVENTS: usize = 20;
 
 /// Events of a round. The rungs take a few messages each before they are full.

@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 
-use super::{await_alerts, await_alerts_while};
+use super::{await_alerts, await_alerts_while, publish};
 use crate::amqp::Message;
-use crate::appointment::{APPOINTMENT, SCHEDULED};
+use crate::appointment::SCHEDULED;
 use crate::cases::observing::observed::watch;
 use crate::context::{Context, Site};
 use crate::operator::Registration;
@@ -101,10 +101,4 @@ async fn register(site: &Site, receiver: &Receiver, name: &str, status: u16) -> 
         .register(&Registration { mode: "live", ..Registration::test(&endpoint.url) })
         .await
         .map(drop)
-}
-
-/// Publishes events that happened years ago.
-pub(super) async fn publish(site: &Site, mode: &str, count: usize) -> Result<()> {
-    let event = |_| Message::event(mode, SCHEDULED, &format!("evt-{:x}", rand::random::<u64>()), APPOINTMENT);
-    site.amqp().await?.publish_all(&(0..count).map(event).collect::<Vec<_>>()).await
 }
