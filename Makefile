@@ -72,9 +72,9 @@ crash: cargo ## Kill, pause and starve workers and servers under load; tell what
 	cargo build --locked --workspace
 	@$${CARGO_TARGET_DIR:-target}/debug/bellhop-crash
 
-faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (35 min after the release build).
+faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (100 min after the release build).
 #> On a quiet machine; it needs no make up. Figures go to target/bench/isolation.json. make faults ROWS=mixed,burst is a
-#> part, SECONDS=10 RATE=300 EVENTS=10000 a look; bellhop-faults --help has all.
+#> part, PAIRS=1 SECONDS=10 RATE=300 EVENTS=10000 a look; bellhop-faults --help has all.
 	@BELLHOP_STACK_ENGINE=native $(stack) install
 	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-faults
 	@$${CARGO_TARGET_DIR:-target}/release/bellhop-faults

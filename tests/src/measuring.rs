@@ -1,7 +1,9 @@
-//! What measuring programs share: the parts they play as processes of their own, the events, and who wants them.
+//! What measuring programs share: the parts they play as processes of their own, the events, who wants them,
+//! and figures.
 
 pub mod run;
 
+pub mod postmaster;
 pub mod role;
 
 pub mod event;
@@ -12,3 +14,5 @@ pub mod server;
 
 pub mod seed;
 pub mod told;
+
+pub mod figure;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::stack::Stack;
 
 /// Linux counts CPU time in hundredths of a second towards programs, whatever the kernel was built with.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// How long a role may take to say its line, or to end when it is told to.
 const ROLE_TIMEOUT: Duration = Duration::from_secs(60);

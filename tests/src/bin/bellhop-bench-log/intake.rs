@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bellhop_model::{Mode, Records, WebhookId};
 use bellhop_tests::amqp::Message;
+use bellhop_tests::measuring::postmaster::Postmaster;
 use bellhop_tests::measuring::told::Told;
 use bellhop_tests::patience::eventually;
 use bellhop_tests::queues;
@@ -12,7 +13,6 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::server_cpu;
 use crate::stage::Stage;
 
 /// Deliveries in one message, as in a worker's batch of 64 records.
@@ -54,8 +54,8 @@ impl Intake {
 /// Fills the log, then has it recorded.
 pub(crate) async fn measure(stage: &Stage, deliveries: usize) -> Result<Intake> {
     fill(stage, deliveries).await?;
-    let postmaster = server_cpu::postmaster(&stage.tables).await?;
-    let postgres_before = server_cpu::of(postmaster)?;
+    let postmaster = Postmaster::of(&stage.tables).await?;
+    let postgres_before = postmaster.cpu()?;
     let began = Instant::now();
     let mut recorder = stage.recorder()?;
     let mut looks = interval(LOOK_INTERVAL);
@@ -69,7 +69,7 @@ pub(crate) async fn measure(stage: &Stage, deliveries: usize) -> Result<Intake> 
     eventually("the last deliveries to be recorded", is_written).await?;
     let took = began.elapsed();
     let recorder_cpu = recorder.pid()?.cpu()?;
-    let postgres_cpu = server_cpu::of(postmaster)?.saturating_sub(postgres_before);
+    let postgres_cpu = postmaster.cpu()?.saturating_sub(postgres_before);
     recorder.stop().await?;
     let mut rows = 0;
     let mut bytes_per_delivery = Vec::new();

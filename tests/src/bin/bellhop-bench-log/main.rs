@@ -7,7 +7,6 @@ mod drop_day;
 mod intake;
 mod queries;
 mod report;
-mod server_cpu;
 mod stage;
 
 use std::time::Duration;

@@ -14,7 +14,6 @@ mod stage;
 mod measure;
 mod series;
 
-mod figures;
 mod report;
 
 use std::future::Future;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use bellhop_tests::machine::Machine;
+use bellhop_tests::measuring::figure::Figure;
 use serde_json::{Value, json};
 
 use crate::conditions::Conditions;
-use crate::figures::Figure;
 use crate::measure::{Consumer, Measurement};
 use crate::series::Series;
 

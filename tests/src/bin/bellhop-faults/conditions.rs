@@ -23,6 +23,8 @@ pub(crate) struct Conditions {
     pub(crate) dead: usize,
     /// Exhausted deliveries that a recovery owes again.
     pub(crate) recover: usize,
+    /// How often the halves of a comparison are performed.
+    pub(crate) pairs: usize,
     /// The scenarios, in the order of the table.
     #[serde(skip)]
     pub(crate) scenarios: Vec<&'static Scenario>,
@@ -40,6 +42,7 @@ impl Conditions {
             events: number("EVENTS", 100_000, 500..=500_000)?,
             dead: number("DEAD", 10_000, 30..=30_000)?,
             recover: number("RECOVER", 100_000, 100..=1_000_000)?,
+            pairs: number("PAIRS", 3, 1..=15)?,
             scenarios: match std::env::var("ROWS") {
                 Ok(names) => chosen(&names)?,
                 Err(_) => SCENARIOS.iter().collect(),
@@ -57,8 +60,12 @@ impl Conditions {
 
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rate, seconds, events, dead, recover, scenarios, .. } = self;
-        writeln!(f, "{rate} events/s (RATE), a trickle {}/s, for {seconds} s (SECONDS)", self.trickle())?;
+        let Self { rate, seconds, events, dead, recover, pairs, scenarios, .. } = self;
+        let trickle = self.trickle();
+        writeln!(
+            f,
+            "{rate} events/s (RATE), a trickle {trickle}/s, for {seconds} s (SECONDS), in {pairs} rounds (PAIRS)"
+        )?;
         write!(
             f,
             "bursts of {events} (EVENTS), {dead} dead endpoints (DEAD), {recover} recovered (RECOVER), {} of {} scenarios (ROWS)",

@@ -17,13 +17,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::audit::{Parked, audit};
 use crate::balance::{Balance, Ledger};
+use crate::cast::Cast;
 use crate::figures::{Drain, Healthy, as_f64};
 use crate::fleet::{Counts, Fleet};
 use crate::meter::{Costs, Sample, Usage, sample};
 use crate::plan::{Part, Plan, Stream, Until};
 use crate::recovering::Recovering;
 use crate::shards::tell_apart;
-use crate::sink::{Expected, Run, RunTally};
+use crate::sink::{Expected, Run, RunTally, TallyTold};
 use crate::stage::Stage;
 use crate::webhook::Webhook;
 
@@ -69,6 +70,8 @@ pub(crate) struct Half {
 struct Scene<'a> {
     stage: &'a mut Stage,
     place: &'a Place,
+    /// Where streams apart live.
+    apart: Option<&'a Place>,
     plan: Plan,
     expected: Expected,
 }
@@ -78,12 +81,19 @@ struct Scene<'a> {
 /// * `logs`: what its logs' folder is called.
 pub(crate) async fn perform(stage: &mut Stage, plan: Plan, logs: &str) -> Result<Half> {
     let place = stage.place(plan.settings).await?;
+    let apart = if plan.streams.iter().any(|stream| stream.part == Part::Apart) {
+        Some(stage.place(plan.settings).await?)
+    } else {
+        None
+    };
     let plan = tell_apart(plan, &place).await.context("tell apart who shares a shard with a burst")?;
     let expected = plan.expected();
     stage.expect(&expected).await?;
-    let mut scene = Scene { stage, place: &place, plan, expected };
+    let mut scene = Scene { stage, place: &place, apart: apart.as_ref(), plan, expected };
     let half = scene.perform(logs).await?;
-    place.clear(&[]).await.context("clear a place away")?;
+    for place in [&place].into_iter().chain(&apart) {
+        place.clear(&[]).await.context("clear a place away")?;
+    }
     Ok(half)
 }
 
@@ -91,41 +101,33 @@ impl Scene<'_> {
     async fn perform(&mut self, logs: &str) -> Result<Half> {
         self.register().await.context("register webhooks")?;
         let logs = self.stage.logs.join(logs);
-        std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
-        let mut fleet = Fleet::start(&self.stage.binary, self.place, self.plan.lanes, &logs).await?;
-        self.warm_up(&mut fleet).await.context("the warm-up")?;
-        let recovering = if self.plan.is_recorded {
-            Some(self.prepare_recovery(&logs).await.context("prepare the recovery")?)
-        } else {
-            None
-        };
-        let before = Usage::now(self.stage, &fleet)?;
+        let measured = (self.place, self.plan.lanes);
+        let mut cast = Cast::start(&self.stage.binary, measured, self.apart, &logs).await?;
+        self.warm_up(&mut cast.fleet).await.context("the warm-up")?;
+        if self.plan.is_recorded {
+            cast.recovering = Some(self.prepare_recovery(&logs).await.context("prepare the recovery")?);
+        }
+        let before = Usage::now(self.stage, &cast)?;
         let (samples, watched) = watch::channel(Vec::new());
         let published = tokio::select! {
-            published = self.publish_all(recovering.as_ref(), watched) => published?,
-            broken = sample(&mut fleet, &samples) => return Err(broken),
+            published = self.publish_all(cast.recovering.as_ref(), watched) => published?,
+            broken = sample(&mut cast.fleet, &samples) => return Err(broken),
         };
-        let after = Usage::now(self.stage, &fleet)?;
-        let (counts, rss_peak) = (fleet.counts().await?, fleet.rss_peak()?);
-        fleet.stop().await?;
-        if let Some(recovering) = recovering {
-            recovering.stop().await?;
-        }
+        let after = Usage::now(self.stage, &cast)?;
+        let (counts, rss_peak) = (cast.fleet.counts().await?, cast.fleet.rss_peak()?);
+        cast.stop().await?;
         let tally = self.stage.tally().await?;
-        let mut ledger = Ledger::of(&self.expected);
-        let parked = audit(&self.place.amqp_url(), self.plan.shards(), &mut ledger, &tally).await;
-        let Parked(parked) = parked.context("the audit")?;
-        let mut balance = ledger.balance(&tally, IN_HAND_MAX * self.plan.lanes.len());
-        if 0 < parked {
-            balance.breaches.push(format!("{parked} messages were parked"));
-        }
+        let balance = self.balance(&tally).await.context("the audit")?;
         let publisher_cpu = Duration::from_secs_f64(published.iter().map(|published| published.cpu_s).sum());
         let late = published.iter().map(|published| published.late_ms_max);
         Ok(Half {
             name: self.plan.name,
             healthy: self.of(Part::Healthy, &tally.runs).map(|(stream, run)| stream.healthy(run)),
             beside: self.of(Part::Beside, &tally.runs).map(|(stream, run)| stream.healthy(run)),
-            drain: self.of(Part::Burst, &tally.runs).map(|(stream, run)| stream.drain(run)),
+            drain: self
+                .of(Part::Burst, &tally.runs)
+                .or_else(|| self.of(Part::Apart, &tally.runs))
+                .map(|(stream, run)| stream.drain(run)),
             hops_per_delivery: ratio(counts.messages, balance.published),
             balance,
             counts,
@@ -135,6 +137,21 @@ impl Scene<'_> {
         })
     }
 
+    /// What became of every event, from the queues that the workers left.
+    async fn balance(&self, tally: &TallyTold) -> Result<Balance> {
+        let mut ledger = Ledger::of(&self.expected);
+        let mut all_parked = 0;
+        for place in [self.place].into_iter().chain(self.apart) {
+            let Parked(parked) = audit(&place.amqp_url(), self.plan.shards(), &mut ledger, tally).await?;
+            all_parked += parked;
+        }
+        let mut balance = ledger.balance(tally, IN_HAND_MAX * self.plan.lanes.len());
+        if 0 < all_parked {
+            balance.breaches.push(format!("{all_parked} messages were parked"));
+        }
+        Ok(balance)
+    }
+
     /// The stream of a kind, and what came of it.
     fn of<'t>(&self, part: Part, runs: &'t [RunTally]) -> Option<(&Stream, &'t RunTally)> {
         self.plan.streams.iter().zip(&runs[1..]).find(|(stream, _)| stream.part == part)
@@ -142,10 +159,11 @@ impl Scene<'_> {
 
     async fn register(&self) -> Result<()> {
         let registry = Registry::open(self.place)?;
+        let apart = self.apart.map(Registry::open).transpose()?;
         let webhooks = self.plan.webhooks.iter().enumerate();
         let adding = webhooks.map(|(number, webhook)| {
             let url = webhook.url(number, &self.stage.listening);
-            let registry = &registry;
+            let registry = apart.as_ref().filter(|_| self.plan.is_apart(number)).unwrap_or(&registry);
             async move { registry.add(webhook.mode, &Webhook::organisation(number), &url).await }
         });
         stream::iter(adding).buffer_unordered(REGISTERING_MAX).try_for_each(async |_| Ok(())).await
@@ -214,8 +232,9 @@ impl Scene<'_> {
         per_second: Option<usize>,
     ) -> Result<Published> {
         let turns = &self.expected.runs[run].turns;
+        let place = self.apart.filter(|_| turns.iter().any(|webhook| self.plan.is_apart(*webhook)));
         let plan = publisher::Plan {
-            amqp_url: self.place.amqp_url(),
+            amqp_url: place.unwrap_or(self.place).amqp_url(),
             mode,
             run: u32::try_from(run)?,
             events,

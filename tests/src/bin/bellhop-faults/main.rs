@@ -12,6 +12,7 @@ mod webhook;
 mod sink;
 
 mod audit;
+mod cast;
 mod fleet;
 mod half;
 mod meter;
@@ -21,6 +22,7 @@ mod stage;
 
 mod balance;
 mod figures;
+mod outcome;
 mod report;
 
 use std::future::Future;
@@ -35,12 +37,12 @@ use tokio::runtime::Builder;
 
 use crate::conditions::Conditions;
 use crate::half::Half;
-use crate::report::Outcome;
+use crate::outcome::Outcome;
 use crate::scenarios::{SCENARIOS, Scenario};
 use crate::stage::Stage;
 
-/// No run takes longer, whatever hangs.
-const RUN_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// No round takes longer, whatever hangs.
+const ROUND_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,7 +62,8 @@ fn main() -> Result<ExitCode> {
 /// Runs everything, and clears up however it ends.
 async fn conduct() -> Result<ExitCode> {
     let conditions = Conditions::read()?;
-    let is_kept = run_within(RUN_TIMEOUT, run(&conditions)).await?;
+    let timeout = ROUND_TIMEOUT * u32::try_from(conditions.pairs)?;
+    let is_kept = run_within(timeout, run(&conditions)).await?;
     Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -76,10 +79,10 @@ async fn run(conditions: &Conditions) -> Result<bool> {
     println!("{machine}{conditions}\n\n{}", report::head());
     let mut outcomes = Vec::new();
     for &scenario in &conditions.scenarios {
-        let halves = perform(&mut stage, scenario, conditions).await.map_err(|error| format!("{error:#}"));
-        let outcome = Outcome { scenario, halves };
+        let rounds = perform(&mut stage, scenario, conditions).await.map_err(|error| format!("{error:#}"));
+        let outcome = Outcome { scenario, rounds };
         println!("{}", report::verdict(&outcome));
-        if outcome.halves.is_err() {
+        if outcome.rounds.is_err() {
             // Whatever state the servers are in, the next scenario is not to suffer from it.
             drop(stage);
             stage = Stage::set(folder).await?;
@@ -101,16 +104,28 @@ async fn run(conditions: &Conditions) -> Result<bool> {
     Ok(broken.is_empty())
 }
 
-async fn perform(stage: &mut Stage, scenario: &Scenario, conditions: &Conditions) -> Result<Vec<Half>> {
-    let mut halves = Vec::new();
-    for plan in (scenario.halves)(conditions) {
-        let logs = format!("{}-{}", scenario.name, plan.name);
-        let name = plan.name;
-        let half = half::perform(stage, plan, &logs).await.with_context(|| format!("the half `{name}`"))?;
-        println!("{}", report::line(scenario.name, &half));
-        halves.push(half);
+/// Performs the halves of a scenario, round after round: one pair on a machine that does other things, too, says little.
+async fn perform(stage: &mut Stage, scenario: &Scenario, conditions: &Conditions) -> Result<Vec<Vec<Half>>> {
+    let count = if scenario.comparisons.is_empty() { 1 } else { conditions.pairs };
+    let mut rounds = Vec::new();
+    for round in 1..=count {
+        let mut halves = Vec::new();
+        let mut plans = (scenario.halves)(conditions);
+        if round.is_multiple_of(2) {
+            // What drifts while a round lasts is to favour no half.
+            plans.reverse();
+        }
+        for plan in plans {
+            let logs = format!("{}-{round}-{}", scenario.name, plan.name);
+            let name = plan.name;
+            let half = half::perform(stage, plan, &logs).await;
+            let half = half.with_context(|| format!("the half `{name}` of round {round}"))?;
+            println!("{}", report::line(scenario.name, round, &half));
+            halves.push(half);
+        }
+        rounds.push(halves);
     }
-    Ok(halves)
+    Ok(rounds)
 }
 
 fn on_one_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -132,6 +147,7 @@ Environment variables:
   EVENTS    events of a burst or flood, 500 to 500000; default 100000
   DEAD      dead endpoints at once, 30 to 30000; default 10000
   RECOVER   exhausted deliveries that are owed again, 100 to 1000000; default 100000
+  PAIRS     how often halves are compared, 1 to 15; default 3. Medians are told, and how far the rest lie.
   ROWS      which scenarios, separated by commas; default all
   OUTPUT    where the figures go; default target/bench/isolation.json
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::cast::Cast;
 use crate::fleet::{Counts, Fleet};
 use crate::stage::Stage;
 
@@ -20,6 +21,8 @@ pub(crate) struct Usage {
     workers: Duration,
     broker: Duration,
     sink: Duration,
+    postgres: Duration,
+    cast: Duration,
     conductor: Duration,
     machine: Duration,
 }
@@ -35,6 +38,10 @@ pub(crate) struct Costs {
     pub(crate) sink_cores: f64,
     /// Those who publish.
     pub(crate) publishers_cores: f64,
+    /// PostgreSQL.
+    pub(crate) postgres_cores: f64,
+    /// Whoever else plays a part: a recorder, or a worker apart.
+    pub(crate) cast_cores: f64,
     /// Everybody else on this machine.
     pub(crate) others_cores: f64,
     /// The most memory that workers ever had resident.
@@ -53,12 +60,14 @@ pub(crate) struct Sample {
 }
 
 impl Usage {
-    pub(crate) fn now(stage: &Stage, fleet: &Fleet) -> Result<Self> {
+    pub(crate) fn now(stage: &Stage, cast: &Cast) -> Result<Self> {
         Ok(Self {
             at: Instant::now(),
-            workers: fleet.cpu()?,
+            workers: cast.fleet.cpu()?,
             broker: stage.broker.cpu()?,
             sink: stage.sink.pid()?.cpu()?,
+            postgres: stage.postmaster.cpu()?,
+            cast: cast.others_cpu()?,
             conductor: Pid(std::process::id()).cpu()?,
             machine: machine_cpu()?,
         })
@@ -75,15 +84,19 @@ impl Costs {
             spent(|u| u.workers),
             spent(|u| u.broker),
             spent(|u| u.sink),
-            spent(|u| u.conductor),
+            spent(|u| u.postgres),
+            spent(|u| u.cast),
             publishers,
+            spent(|u| u.conductor),
         ];
         let others = spent(|u| u.machine).saturating_sub(ours.iter().sum());
         Self {
             workers_cores: cores(ours[0]),
             broker_cores: cores(ours[1]),
             sink_cores: cores(ours[2]),
-            publishers_cores: cores(publishers),
+            postgres_cores: cores(ours[3]),
+            cast_cores: cores(ours[4]),
+            publishers_cores: cores(ours[5]),
             others_cores: cores(others),
             rss_peak_bytes,
         }

@@ -53,6 +53,8 @@ pub(crate) enum Part {
     Beside,
     /// It ought to be taken, however long that takes.
     Burst,
+    /// It is a burst to others, who have nothing of Bellhop in common with the rest, but the machine.
+    Apart,
     /// It is on record as exhausted, and a recovery owes it again; nobody publishes it.
     Recovered,
     /// It will not be taken, or only much later.
@@ -85,6 +87,12 @@ impl Plan {
     pub(crate) fn shards(&self) -> u16 {
         let setting = self.settings.iter().find(|(name, _)| *name == SHARDS);
         setting.and_then(|(_, shards)| shards.parse().ok()).unwrap_or(1)
+    }
+
+    /// Whether a webhook belongs to those apart.
+    pub(crate) fn is_apart(&self, webhook: usize) -> bool {
+        let mut apart = self.streams.iter().filter(|stream| stream.part == Part::Apart);
+        apart.any(|stream| stream.webhooks.contains(&webhook))
     }
 
     fn warm_up(&self) -> Vec<usize> {

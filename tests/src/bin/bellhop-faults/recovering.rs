@@ -83,6 +83,11 @@ impl Recovering {
         organisation.begin_recovery(&new).await.context("begin the recovery").map(drop)
     }
 
+    /// The recorder's CPU time so far.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        self.recorder.pid()?.cpu()
+    }
+
     /// Stops the recorder.
     pub(crate) async fn stop(self) -> Result<()> {
         self.recorder.stop().await

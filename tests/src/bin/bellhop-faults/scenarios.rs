@@ -23,9 +23,17 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// What it is about, and what each half is.
     pub(crate) words: &'static str,
-    /// Its halves, that without harm first where there are several.
+    /// Its halves.
     pub(crate) halves: fn(&Conditions) -> Vec<Plan>,
+    /// Which half is held against which, what the scenario is about first; nothing is where there is one half.
+    pub(crate) comparisons: &'static [(&'static str, &'static str)],
 }
+
+/// What harms, held against its absence.
+const HARMED: (&str, &str) = ("with", "without");
+
+/// What harms, held against the same load that comes from elsewhere on this machine.
+const SHARED: (&str, &str) = ("with", "apart");
 
 /// All scenarios, in the order of the table.
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -34,41 +42,49 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         words: "RATE events/s evenly over 100 webhooks: 70 healthy, 10 hang, 10 answer after 5 s, 10 refuse; \
                 without: the 30 are healthy, too, so that load is the same and only badness differs",
         halves: neighbours::mixed,
+        comparisons: &[HARMED],
     },
     Scenario {
         name: "burst",
         words: "50 organisations trickle while one publishes EVENTS at once, with eight shards, those on the shard of the \
-                burst told apart; without: it does not; one shard: for all",
+                burst told apart; without: it does not; apart: in a vhost and by a worker of its own, so that only the \
+                machine is shared; one shard: for all",
         halves: bursts::burst,
+        comparisons: &[HARMED, SHARED, ("apart", "without"), ("one shard", "without")],
     },
     Scenario {
         name: "test-flood",
         words: "50 live organisations trickle over TLS while EVENTS for 50 in Test Mode come at once; without: none \
-                do; separated: a worker for the lanes of each mode",
+                do; apart: in a vhost and by a worker of their own; separated: a worker for the lanes of each mode",
         halves: bursts::flood,
+        comparisons: &[HARMED, SHARED, ("apart", "without"), ("separated", "apart")],
     },
     Scenario {
         name: "slow-drain",
         words: "EVENTS at once for an endpoint that serves 16 requests at once in 50 ms each, 320/s",
         halves: bursts::drain,
+        comparisons: &[],
     },
     Scenario {
         name: "shared-host",
         words: "RATE events/s on one host: 7/8 for 70 healthy webhooks, 1/8 for 100 that hang; without: the 100 are \
                 healthy, too",
         halves: neighbours::shared_host,
+        comparisons: &[HARMED],
     },
     Scenario {
         name: "recovery",
         words: "50 organisations trickle while RECOVER exhausted deliveries of one are owed again, 1000/s, a recorder \
                 running; without: none are",
         halves: recovery::recovery,
+        comparisons: &[HARMED],
     },
     Scenario {
         name: "dead-memory",
         words: "ten events for each of DEAD endpoints, on as many hosts, that refuse, hang, or have no address; \
                 deadline 500 ms instead of 15 s, so that each is found out within minutes",
         halves: dead::memory,
+        comparisons: &[],
     },
 ];
 
@@ -97,6 +113,11 @@ fn steady(
     let per_second = per_second.max(1);
     let events = per_second * conditions.seconds;
     Stream { webhooks: webhooks.collect(), events, per_second: Some(per_second), after: Duration::ZERO, part }
+}
+
+/// The same, where only the machine is shared.
+fn apart(stream: Stream) -> Stream {
+    Stream { part: Part::Apart, ..stream }
 }
 
 /// Everything at once.

@@ -23,7 +23,7 @@ pub(crate) async fn tell_apart(plan: Plan, place: &Place) -> Result<Plan> {
     let is_beside = |webhook: &usize| shard_of.get(webhook) == shard_of.get(&burst);
     let streams = plan.streams.into_iter().flat_map(|stream| match stream.part {
         Part::Healthy => divide(&stream, is_beside),
-        Part::Beside | Part::Burst | Part::Dead | Part::Recovered => vec![stream],
+        Part::Beside | Part::Burst | Part::Apart | Part::Dead | Part::Recovered => vec![stream],
     });
     Ok(Plan { streams: streams.collect(), ..plan })
 }

@@ -7,12 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 use bellhop_tests::ground::Ground;
 use bellhop_tests::http;
 use bellhop_tests::machine::Machine;
+use bellhop_tests::measuring::postmaster::Postmaster;
 use bellhop_tests::measuring::role::{Pid, Role};
 use bellhop_tests::place::Place;
 use bellhop_tests::program::Program;
 use bellhop_tests::stack::{Service, Stack};
 use hyper::Method;
 use serde::de::DeserializeOwned;
+use tokio_postgres::NoTls;
 
 use crate::sink::{self, Expected, Listening, TallyTold};
 
@@ -30,6 +32,8 @@ pub(crate) struct Stage {
     pub(crate) listening: Listening,
     /// The broker's process.
     pub(crate) broker: Pid,
+    /// PostgreSQL's first process.
+    pub(crate) postmaster: Postmaster,
     /// Where the roles' logs go.
     pub(crate) logs: PathBuf,
     /// The program under test.
@@ -53,7 +57,8 @@ impl Stage {
         let mut sink = Role::start_own("sink", &plan, &logs.join("sink.log"))?;
         let listening = sink.told(Duration::from_secs(10)).await?;
         let broker = Pid::of_broker(&stack).await?;
-        Ok(Self { sink, listening, broker, logs, binary, authority, stack, _ground: ground })
+        let postmaster = postmaster(&stack).await.context("find PostgreSQL's process")?;
+        Ok(Self { sink, listening, broker, postmaster, logs, binary, authority, stack, _ground: ground })
     }
 
     /// Where this runs.
@@ -101,4 +106,11 @@ impl Stage {
         ensure!(response.status == 200, "the sink answers {} to {path}", response.status);
         Ok(response.body)
     }
+}
+
+async fn postmaster(stack: &Stack) -> Result<Postmaster> {
+    let url = format!("{}/postgres", stack.addresses().postgres);
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+    tokio::spawn(connection);
+    Postmaster::of(&client).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::conditions::Conditions;
 use crate::figures::as_f64;
 use crate::plan::{Part, Plan, SHARDS, Until};
-use crate::scenarios::{at_once, live, plan, quick, steady};
+use crate::scenarios::{apart, at_once, live, plan, quick, steady};
 use crate::sink::{HANDLING, HANDS};
 use crate::webhook::{Conduct, Webhook};
 
@@ -30,6 +30,7 @@ pub(crate) fn burst(conditions: &Conditions) -> Vec<Plan> {
     let spread = |plan| Plan { settings: SPREAD, ..plan };
     vec![
         spread(plan("without", webhooks(), vec![trickle()])),
+        spread(plan("apart", webhooks(), vec![trickle(), apart(burst())])),
         spread(plan("with", webhooks(), vec![trickle(), burst()])),
         plan("one shard", webhooks(), vec![trickle(), burst()]),
     ]
@@ -42,6 +43,7 @@ pub(crate) fn flood(conditions: &Conditions) -> Vec<Plan> {
     let webhooks = || live(TRICKLING).chain(quick(TRICKLING)).collect();
     vec![
         plan("without", webhooks(), vec![trickle()]),
+        plan("apart", webhooks(), vec![trickle(), apart(flood())]),
         plan("with", webhooks(), vec![trickle(), flood()]),
         Plan { lanes: SEPARATED, ..plan("separated", webhooks(), vec![trickle(), flood()]) },
     ]

@@ -6,20 +6,24 @@ use serde::Serialize;
 
 /// A median between the least and the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Figure {
+pub struct Figure {
     /// The middle one; of an even number the mean of the middle two.
-    pub(crate) median: f64,
+    pub median: f64,
     /// The least.
-    pub(crate) min: f64,
+    pub min: f64,
     /// The greatest.
-    pub(crate) max: f64,
+    pub max: f64,
 }
 
 impl Figure {
     /// Sums values up.
     ///
     /// * `values`: at least one.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         assert!(!values.is_empty(), "a figure of nothing means nothing");
         values.sort_by(f64::total_cmp);

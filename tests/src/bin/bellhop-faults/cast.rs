@@ -1,0 +1,65 @@
+//! Everybody who plays a part in one half: the workers that are measured, and whoever is there for its scenario's sake.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bellhop_tests::place::Place;
+
+use crate::fleet::Fleet;
+use crate::recovering::Recovering;
+
+/// The processes of one half. Dropping it kills them.
+pub(crate) struct Cast {
+    /// The workers that are measured.
+    pub(crate) fleet: Fleet,
+    /// A recorder and what it recovers, where the plan has one.
+    pub(crate) recovering: Option<Recovering>,
+    /// A worker in a place of its own, where the plan has streams apart.
+    apart: Option<Fleet>,
+}
+
+impl Cast {
+    /// Starts the workers and waits until they are ready.
+    ///
+    /// * `lanes`: which lanes each of those that are measured serves; none is all.
+    /// * `apart`: the place of a worker that is not measured.
+    /// * `logs`: the folder for their logs.
+    pub(crate) async fn start(
+        binary: &Path,
+        (place, lanes): (&Place, &[Option<&str>]),
+        apart: Option<&Place>,
+        logs: &Path,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(logs).with_context(|| logs.display().to_string())?;
+        let fleet = Fleet::start(binary, place, lanes, logs).await?;
+        let apart = match apart {
+            None => None,
+            Some(place) => {
+                let logs = logs.join("apart");
+                std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+                Some(Fleet::start(binary, place, &[None], &logs).await?)
+            }
+        };
+        Ok(Self { fleet, recovering: None, apart })
+    }
+
+    /// CPU time so far of everybody but the workers that are measured.
+    pub(crate) fn others_cpu(&self) -> Result<Duration> {
+        let apart = self.apart.as_ref().map(Fleet::cpu).transpose()?;
+        let recovering = self.recovering.as_ref().map(Recovering::cpu).transpose()?;
+        Ok(apart.unwrap_or_default() + recovering.unwrap_or_default())
+    }
+
+    /// Tells all to stop, and waits until they have.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.fleet.stop().await?;
+        if let Some(apart) = self.apart {
+            apart.stop().await?;
+        }
+        if let Some(recovering) = self.recovering {
+            recovering.stop().await?;
+        }
+        Ok(())
+    }
+}
