@@ -53,16 +53,13 @@ impl Owing {
             self.store.withdraw_series(&gone).await?;
             self.metrics.series("withdrawn", gone.len());
         }
-        let step = time / u32::try_from(ready.len().max(1)).unwrap_or(u32::MAX);
-        let (began, steps) = (Instant::now(), 0_u32..);
-        let publishing = steps.zip(ready).map(|(number, (message, owed))| async move {
-            sleep_until(began + step * number).await;
+        let publishing = evenly(ready, time, |(message, owed): (Outgoing, OwedSeries)| async move {
             let exchange = message.exchange.clone();
             let result = self.publisher.publish(message, self.publish_timeout).await;
             result.map_err(|error| Hindrance::Broker(error, exchange)).map(|()| owed)
         });
         let (mut published, mut hindrance) = (Vec::new(), None);
-        for result in join_all(publishing).await {
+        for result in publishing.await {
             match result {
                 Ok(owed) => published.push(owed),
                 Err(error) => hindrance = hindrance.or(Some(error)),
@@ -74,6 +71,20 @@ impl Owing {
         }
         hindrance.map_or(Ok(()), Err)
     }
+}
+
+/// Begins something with each item in turn, after equal pauses; the last does not wait for what the first has begun.
+///
+/// * `time`: how long the pauses are together, one after the last item among them.
+/// * returns what came of each, in the order of the items.
+async fn evenly<T, F: Future>(items: Vec<T>, time: Duration, begin: impl Fn(T) -> F) -> Vec<F::Output> {
+    let step = time / u32::try_from(items.len().max(1)).unwrap_or(u32::MAX);
+    let (began, numbers, begin) = (Instant::now(), 0_u32.., &begin);
+    let all = numbers.zip(items).map(|(number, item)| async move {
+        sleep_until(began + step * number).await;
+        begin(item).await
+    });
+    join_all(all).await
 }
 
 /// The message that owes a webhook the first attempt of a series.
@@ -97,5 +108,30 @@ fn first_attempt(owed: &OwedSeries, payload: Vec<u8>) -> Outgoing {
             (names::ORGANISATION_HEADER, owed.organisation.to_string()),
         ],
         body: Bytes::from(payload),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_begun_evenly_begins_after_equal_pauses_however_long_each_takes() {
+        let began = Instant::now();
+        let begun = evenly(vec![0, 1, 2, 3], Duration::from_secs(1), |number: u32| async move {
+            let after = began.elapsed();
+            sleep_until(began + Duration::from_secs(5)).await;
+            (number, after.as_millis())
+        });
+        assert_eq!(begun.await, [(0, 0), (1, 250), (2, 500), (3, 750)]);
+        assert_eq!(began.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_no_time_all_begin_at_once() {
+        let began = Instant::now();
+        let begun = evenly(vec![(); 3], Duration::ZERO, |()| async move { began.elapsed() });
+        assert_eq!(begun.await, [Duration::ZERO; 3]);
+        assert!(evenly(Vec::<()>::new(), Duration::from_secs(1), |()| async {}).await.is_empty());
     }
 }
