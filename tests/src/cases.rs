@@ -95,6 +95,7 @@ cases! {
     cluster::without_a_quorum_nothing_is_sent_and_nothing_is_lost,
     outages::policies::the_shipped_policy_keeps_a_hostile_one_away,
     observing::alerts_pass_their_unit_tests,
+    observing::each_lane_tells_when_what_it_takes_had_come,
     observing::panels::every_panel_has_data_and_no_alert_fires_in_a_healthy_fleet,
     observing::alerts::broker::a_broker_that_takes_nothing_or_is_gone_is_told,
     observing::alerts::processes::processes_that_cannot_work_or_are_gone_are_told,

@@ -112,6 +112,26 @@ impl Incoming {
         self.properties.timestamp().map(Duration::from_secs)
     }
 
+    /// When it came into the queue that it was taken from, as whole seconds since the epoch.
+    ///
+    /// What waited on a rung came when the broker dead-lettered it, which `x-death` tells; anything else when it was
+    /// published, by the publisher's own clock. `None` when neither tells.
+    #[must_use]
+    pub fn queued_at(&self) -> Option<Duration> {
+        self.dead_lettered_at().or_else(|| self.timestamp())
+    }
+
+    /// The newest death is the first.
+    fn dead_lettered_at(&self) -> Option<Duration> {
+        let headers = self.properties.headers().as_ref()?.inner();
+        let AMQPValue::FieldArray(deaths) = headers.get("x-death")? else { return None };
+        let AMQPValue::FieldTable(death) = deaths.as_slice().first()? else { return None };
+        match death.inner().get("time")? {
+            AMQPValue::Timestamp(seconds) => Some(Duration::from_secs(*seconds)),
+            _ => None,
+        }
+    }
+
     /// A header that is UTF-8 text; `None` when absent or of another type.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -126,5 +146,49 @@ impl Incoming {
     #[must_use]
     pub fn has_header(&self, name: &str) -> bool {
         self.properties.headers().as_ref().is_some_and(|headers| headers.contains_key(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::types::FieldArray;
+
+    use super::*;
+
+    /// A message that was published in second 100.
+    fn incoming(headers: FieldTable) -> Incoming {
+        let properties = BasicProperties::default().with_timestamp(100).with_headers(headers);
+        let (exchange, routing_key) = ("bellhop.test".to_owned(), "due".to_owned());
+        Incoming { exchange, routing_key, redelivered: false, body: Vec::new(), properties }
+    }
+
+    fn death(time: AMQPValue) -> AMQPValue {
+        let mut death = FieldTable::default();
+        death.insert("queue".into(), AMQPValue::LongString("bellhop.test.wait.30s".into()));
+        death.insert("time".into(), time);
+        AMQPValue::FieldTable(death)
+    }
+
+    fn dead_lettered(deaths: Vec<AMQPValue>) -> FieldTable {
+        let mut headers = FieldTable::default();
+        headers.insert("x-death".into(), AMQPValue::FieldArray(FieldArray::from(deaths)));
+        headers
+    }
+
+    #[test]
+    fn what_waited_was_queued_when_it_was_dead_lettered_last() {
+        let deaths = [700, 130].map(|seconds| death(AMQPValue::Timestamp(seconds))).to_vec();
+        assert_eq!(incoming(dead_lettered(deaths)).queued_at(), Some(Duration::from_secs(700)));
+    }
+
+    #[test]
+    fn anything_else_was_queued_when_it_was_published() {
+        let published = Some(Duration::from_secs(100));
+        let mut untrue = FieldTable::default();
+        untrue.insert("x-death".into(), AMQPValue::LongString("never".into()));
+        let untold = dead_lettered(vec![death(AMQPValue::Boolean(true))]);
+        for headers in [FieldTable::default(), untrue, dead_lettered(Vec::new()), untold] {
+            assert_eq!(incoming(headers).queued_at(), published);
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bellhop_broker::{Consumer, Delivery, Incoming, Link, Receipt, Shards};
+use prometheus::IntGauge;
+use time::OffsetDateTime;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,6 +27,8 @@ struct Taking {
     consumer: Consumer,
     origin: Arc<Origin>,
     places: Places,
+    /// When what was taken last had come, in Unix seconds.
+    taken_at: IntGauge,
 }
 
 impl<P: Ports> Lane<P> {
@@ -39,6 +43,7 @@ impl<P: Ports> Lane<P> {
         let LaneOptions { mode, kind, .. } = options;
         let division = options.division(shards);
         let taking = |(queue, places): (String, Places)| Taking {
+            taken_at: processor.metrics.taken_at(mode, kind, &queue),
             consumer: Consumer::new(link, &queue, division.of_one_queue(), stopping.clone()),
             origin: Arc::new(Origin { mode, lane: kind, queue }),
             places,
@@ -77,6 +82,7 @@ impl Taking {
             });
             let Some(permit) = permit.await else { break };
             let Some(delivery) = self.consumer.next().await else { break };
+            self.note_taken(&delivery.message, processor.ports.now());
             let (processor, origin) = (Arc::clone(&processor), Arc::clone(&self.origin));
             let completions = completions.clone();
             tasks.spawn(async move {
@@ -88,6 +94,14 @@ impl Taking {
         }
         drop(completions);
         self.consumer.close().await;
+    }
+
+    /// Publishers' clocks may be ahead; what is queued did not come later than now.
+    fn note_taken(&self, message: &Incoming, now: OffsetDateTime) {
+        if let Some(at) = message.queued_at() {
+            let now = now.unix_timestamp();
+            self.taken_at.set(i64::try_from(at.as_secs()).unwrap_or(now).min(now));
+        }
     }
 }
 

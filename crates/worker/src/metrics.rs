@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bellhop_model::{Catalogue, EventType, Mode, Outcome};
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use crate::isolation::IsolationMetrics;
-use crate::options::LaneName;
+use crate::options::{LaneKind, LaneName};
 
 /// Seconds; from a local endpoint's answer to the longest request deadline.
 const ATTEMPT_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0];
@@ -34,6 +34,7 @@ pub struct WorkerMetrics {
     known_types: Arc<[EventType]>,
     pub(crate) delivery_age: HistogramVec,
     pub(crate) in_flight: IntGaugeVec,
+    taken_at: IntGaugeVec,
     pub(crate) claims: IntCounterVec,
     pub(crate) records: IntCounterVec,
     pub(crate) panics: IntCounter,
@@ -80,6 +81,14 @@ impl WorkerMetrics {
                 Opts::new("bellhop_lane_in_flight", "Messages in hand."),
                 &["mode", "lane"],
             )?,
+            taken_at: IntGaugeVec::new(
+                Opts::new(
+                    "bellhop_lane_taken_timestamp_seconds",
+                    "When the message that was last taken from a queue of a lane had come into it, in Unix seconds; zero \
+                     before the first. What is still in the queue came no earlier.",
+                ),
+                &["mode", "lane", "queue"],
+            )?,
             claims: counter(
                 "bellhop_claims_total",
                 "Claims on attempts 2 and 3, and on the first of a series that somebody asked for, by what came of them.",
@@ -106,6 +115,13 @@ impl WorkerMetrics {
         count(&self.deliveries, &[mode.as_str(), known.map_or(OTHER_TYPES, EventType::as_str), end]);
     }
 
+    /// Where it is told how old what is taken from a queue is.
+    ///
+    /// * `queue`: one of the lane's; there are as many as shards.
+    pub(crate) fn taken_at(&self, mode: Mode, lane: LaneKind, queue: &str) -> IntGauge {
+        self.taken_at.with_label_values(&[mode.as_str(), lane.as_str(), queue])
+    }
+
     fn register_all(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         registry.register(Box::new(self.events.clone()))?;
         registry.register(Box::new(self.attempts.clone()))?;
@@ -113,6 +129,7 @@ impl WorkerMetrics {
         registry.register(Box::new(self.deliveries.clone()))?;
         registry.register(Box::new(self.delivery_age.clone()))?;
         registry.register(Box::new(self.in_flight.clone()))?;
+        registry.register(Box::new(self.taken_at.clone()))?;
         registry.register(Box::new(self.claims.clone()))?;
         registry.register(Box::new(self.records.clone()))?;
         registry.register(Box::new(self.panics.clone()))
