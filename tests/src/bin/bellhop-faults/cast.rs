@@ -13,8 +13,8 @@ use crate::recovering::Recovering;
 pub(crate) struct Cast {
     /// The workers that are measured.
     pub(crate) fleet: Fleet,
-    /// A recorder and what it recovers, where the plan has one.
-    pub(crate) recovering: Option<Recovering>,
+    /// The recorders, where the plan has any, and what they recover.
+    pub(crate) recorders: Vec<Recovering>,
     /// A worker in a place of its own, where the plan has streams apart.
     apart: Option<Fleet>,
 }
@@ -41,14 +41,14 @@ impl Cast {
                 Some(Fleet::start(binary, place, &[None], &logs).await?)
             }
         };
-        Ok(Self { fleet, recovering: None, apart })
+        Ok(Self { fleet, recorders: Vec::new(), apart })
     }
 
     /// CPU time so far of everybody but the workers that are measured.
     pub(crate) fn others_cpu(&self) -> Result<Duration> {
         let apart = self.apart.as_ref().map(Fleet::cpu).transpose()?;
-        let recovering = self.recovering.as_ref().map(Recovering::cpu).transpose()?;
-        Ok(apart.unwrap_or_default() + recovering.unwrap_or_default())
+        let recorders = self.recorders.iter().map(Recovering::cpu).sum::<Result<Duration>>()?;
+        Ok(apart.unwrap_or_default() + recorders)
     }
 
     /// Tells all to stop, and waits until they have.
@@ -57,8 +57,8 @@ impl Cast {
         if let Some(apart) = self.apart {
             apart.stop().await?;
         }
-        if let Some(recovering) = self.recovering {
-            recovering.stop().await?;
+        for recorder in self.recorders {
+            recorder.stop().await?;
         }
         Ok(())
     }

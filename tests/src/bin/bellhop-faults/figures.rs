@@ -105,6 +105,15 @@ impl Drain {
     }
 }
 
+/// Arrivals a second from the first to the last; none of fewer than two.
+///
+/// * `times_ns`: when each was published and when it arrived.
+pub(crate) fn pace(times_ns: &[(u64, u64)]) -> Option<f64> {
+    let arrivals = || times_ns.iter().map(|(_, arrived)| *arrived);
+    let span = Duration::from_nanos(arrivals().max()? - arrivals().min()?);
+    (!span.is_zero()).then(|| as_f64(times_ns.len() as u64 - 1) / span.as_secs_f64())
+}
+
 /// How many arrived in each second since the first publish.
 ///
 /// * `times_ns`: when each was published and when it arrived.
@@ -171,6 +180,13 @@ mod tests {
         let drain = Drain::of(&steady(|number| if number == 3 { 3_000 } else { 5 }), 100);
         assert_eq!((drain.events, drain.delivered, drain.seconds), (100, 100, 3.03));
         assert_eq!(drain.arrivals, [99, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_pace_is_told_by_arrivals_alone() {
+        assert_eq!(pace(&steady(|_| 5)), Some(100.0));
+        assert_eq!(pace(&steady(|number| 5_000 - number * 5)), Some(200.0), "the later the quicker");
+        assert_eq!((pace(&[]), pace(&[(1, 2)])), (None, None));
     }
 
     #[test]

@@ -1,41 +1,32 @@
 //! One half of a comparison: a place of its own, webhooks, workers, streams of events, and what came of them.
 
+mod publishing;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bellhop_model::Mode;
-use bellhop_tests::measuring::publisher::{self, Published};
 use bellhop_tests::measuring::registry::Registry;
-use bellhop_tests::measuring::role::Role;
 use bellhop_tests::place::Place;
-use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
 
 use crate::audit::{Parked, audit};
 use crate::balance::{Balance, Ledger};
 use crate::cast::Cast;
-use crate::figures::{Drain, Healthy, as_f64};
-use crate::fleet::{Counts, Fleet};
+use crate::figures::{Drain, Healthy, as_f64, pace};
+use crate::fleet::Counts;
 use crate::meter::{Costs, Sample, Usage, sample};
-use crate::plan::{Part, Plan, Stream, Until};
+use crate::plan::{FleetName, Part, Plan, Stream};
 use crate::recovering::Recovering;
 use crate::shards::tell_apart;
-use crate::sink::{Expected, Run, RunTally, TallyTold};
+use crate::sink::{Expected, RunTally, TallyTold};
 use crate::stage::Stage;
 use crate::webhook::Webhook;
 
 /// Webhooks registered at once.
 const REGISTERING_MAX: usize = 8;
-
-/// Longest wait for the warm-up.
-const WARM_UP_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Longest time for a publisher beyond its pace; at none, how long a million events may take.
-const PUBLISHER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Messages that one worker may have in hand: the prefetch of its lanes, fresh, slow and due. Of several shards each may
 /// have been handed more than half of the fresh lane.
@@ -52,6 +43,8 @@ pub(crate) struct Half {
     pub(crate) beside: Option<Healthy>,
     /// How the burst fared, where there is one.
     pub(crate) drain: Option<Drain>,
+    /// Deliveries a second of a recovery, from its first to its last, where there is one.
+    pub(crate) recovered_per_s: Option<f64>,
     /// What became of every event.
     pub(crate) balance: Balance,
     /// What the workers counted.
@@ -70,7 +63,7 @@ pub(crate) struct Half {
 struct Scene<'a> {
     stage: &'a mut Stage,
     place: &'a Place,
-    /// Where streams apart live.
+    /// The place of the fleet apart, where the plan has one.
     apart: Option<&'a Place>,
     plan: Plan,
     expected: Expected,
@@ -81,7 +74,7 @@ struct Scene<'a> {
 /// * `logs`: what its logs' folder is called.
 pub(crate) async fn perform(stage: &mut Stage, plan: Plan, logs: &str) -> Result<Half> {
     let place = stage.place(plan.settings).await?;
-    let apart = if plan.streams.iter().any(|stream| stream.part == Part::Apart) {
+    let apart = if plan.streams.iter().any(|stream| stream.fleet == FleetName::Apart) {
         Some(stage.place(plan.settings).await?)
     } else {
         None
@@ -105,12 +98,12 @@ impl Scene<'_> {
         let mut cast = Cast::start(&self.stage.binary, measured, self.apart, &logs).await?;
         self.warm_up(&mut cast.fleet).await.context("the warm-up")?;
         if self.plan.is_recorded {
-            cast.recovering = Some(self.prepare_recovery(&logs).await.context("prepare the recovery")?);
+            cast.recorders = self.prepare_recovery(&logs).await.context("prepare the recovery")?;
         }
         let before = Usage::now(self.stage, &cast)?;
         let (samples, watched) = watch::channel(Vec::new());
         let published = tokio::select! {
-            published = self.publish_all(cast.recovering.as_ref(), watched) => published?,
+            published = self.publish_all(&cast.recorders, watched) => published?,
             broken = sample(&mut cast.fleet, &samples) => return Err(broken),
         };
         let after = Usage::now(self.stage, &cast)?;
@@ -124,10 +117,8 @@ impl Scene<'_> {
             name: self.plan.name,
             healthy: self.of(Part::Healthy, &tally.runs).map(|(stream, run)| stream.healthy(run)),
             beside: self.of(Part::Beside, &tally.runs).map(|(stream, run)| stream.healthy(run)),
-            drain: self
-                .of(Part::Burst, &tally.runs)
-                .or_else(|| self.of(Part::Apart, &tally.runs))
-                .map(|(stream, run)| stream.drain(run)),
+            drain: self.of(Part::Burst, &tally.runs).map(|(stream, run)| stream.drain(run)),
+            recovered_per_s: self.of(Part::Recovered, &tally.runs).and_then(|(_, run)| pace(&run.times_ns)),
             hops_per_delivery: ratio(counts.messages, balance.published),
             balance,
             counts,
@@ -163,105 +154,31 @@ impl Scene<'_> {
         let webhooks = self.plan.webhooks.iter().enumerate();
         let adding = webhooks.map(|(number, webhook)| {
             let url = webhook.url(number, &self.stage.listening);
-            let registry = apart.as_ref().filter(|_| self.plan.is_apart(number)).unwrap_or(&registry);
+            let registry = match self.plan.fleet_of(number) {
+                FleetName::Measured => &registry,
+                FleetName::Apart => apart.as_ref().unwrap_or(&registry),
+            };
             async move { registry.add(webhook.mode, &Webhook::organisation(number), &url).await }
         });
         stream::iter(adding).buffer_unordered(REGISTERING_MAX).try_for_each(async |_| Ok(())).await
     }
 
-    async fn warm_up(&self, fleet: &mut Fleet) -> Result<()> {
-        let Run { events, turns, .. } = &self.expected.runs[0];
-        let Some(first) = turns.first() else { return Ok(()) };
-        let mode = self.plan.webhooks[*first].mode;
-        self.publish(0, (mode, *events), None).await?;
-        let reached = async {
-            while self.stage.taken(0, *events).await? < *events {
-                fleet.ensure_running()?;
-            }
-            anyhow::Ok(())
-        };
-        timeout(WARM_UP_TIMEOUT, reached).await.context("it is not taken")?
-    }
-
-    /// Publishes every stream, and waits until the half is over.
-    async fn publish_all(
-        &self,
-        recovering: Option<&Recovering>,
-        samples: watch::Receiver<Vec<Sample>>,
-    ) -> Result<Vec<Published>> {
-        let streams = self.plan.streams.iter().enumerate().map(async |(index, stream)| {
-            // waits: for its place among the others.
-            sleep(stream.after).await;
-            let mode = self.plan.webhooks[stream.webhooks[0]].mode;
-            let published = if stream.part == Part::Recovered {
-                recovering.context("nobody is there to recover")?.begin().await?;
-                None
-            } else {
-                Some(self.publish(index + 1, (mode, stream.events), stream.per_second).await?)
+    /// A recorder for each place, and on record what one of them is to recover, where the plan has that.
+    async fn prepare_recovery(&self, logs: &Path) -> Result<Vec<Recovering>> {
+        let mut recorders = Vec::new();
+        let fleets = [(FleetName::Measured, Some(self.place)), (FleetName::Apart, self.apart)];
+        for (fleet, place) in fleets {
+            let Some(place) = place else { continue };
+            let is_recovered = |stream: &Stream| stream.part == Part::Recovered && stream.fleet == fleet;
+            let recovered = match self.plan.streams.iter().position(is_recovered) {
+                // The warm-up comes first.
+                Some(index) => Some((u32::try_from(index + 1)?, &self.expected.runs[index + 1])),
+                None => None,
             };
-            if let (Until::Taken { at_most }, true) = (self.plan.until, stream.part != Part::Dead) {
-                self.await_taken(index + 1, stream.events, at_most).await?;
-            }
-            anyhow::Ok(published)
-        });
-        let published = try_join_all(streams).await?;
-        if let Until::Had { at_most, then } = self.plan.until {
-            self.await_had(samples, at_most).await?;
-            // waits: for what is left behind to show in memory.
-            sleep(then).await;
+            let log = logs.join(format!("recorder-{}.log", recorders.len()));
+            recorders.push(Recovering::prepare((&self.stage.binary, &log), place, recovered).await?);
         }
-        Ok(published.into_iter().flatten().collect())
-    }
-
-    /// What a recovery needs: its deliveries on record, and a recorder.
-    async fn prepare_recovery(&self, logs: &Path) -> Result<Recovering> {
-        let mut streams = self.plan.streams.iter();
-        let recovered = streams.position(|stream| stream.part == Part::Recovered);
-        let recovered = match recovered {
-            // The warm-up comes first.
-            Some(index) => Some((u32::try_from(index + 1)?, &self.expected.runs[index + 1])),
-            None => None,
-        };
-        Recovering::prepare((self.stage.binary.as_path(), logs), self.place, recovered).await
-    }
-
-    async fn publish(
-        &self,
-        run: usize,
-        (mode, events): (Mode, usize),
-        per_second: Option<usize>,
-    ) -> Result<Published> {
-        let turns = &self.expected.runs[run].turns;
-        let place = self.apart.filter(|_| turns.iter().any(|webhook| self.plan.is_apart(*webhook)));
-        let plan = publisher::Plan {
-            amqp_url: place.unwrap_or(self.place).amqp_url(),
-            mode,
-            run: u32::try_from(run)?,
-            events,
-            organisations: turns.iter().map(|webhook| Webhook::organisation(*webhook)).collect(),
-            per_second,
-        };
-        let log = self.stage.logs.join(format!("publisher-{run}.log"));
-        let mut publisher = Role::start_own("publisher", &plan, &log)?;
-        let paced = per_second.map_or(0, |per_second| events / per_second);
-        publisher.told(PUBLISHER_TIMEOUT + Duration::from_secs(u64::try_from(paced)?)).await
-    }
-
-    /// Waits for a stream to be taken; what was not by then is told by the figures.
-    async fn await_taken(&self, run: usize, events: usize, at_most: Duration) -> Result<()> {
-        let deadline = Instant::now() + at_most;
-        while self.stage.taken(run, events).await? < events && Instant::now() < deadline {}
-        Ok(())
-    }
-
-    async fn await_had(&self, mut samples: watch::Receiver<Vec<Sample>>, at_most: Duration) -> Result<()> {
-        let events: usize = self.expected.runs.iter().map(|run| run.events).sum();
-        let events = u64::try_from(events)?;
-        let all =
-            samples.wait_for(|samples| samples.last().is_some_and(|sample| events <= sample.counts.fresh));
-        // Whether it came in time is told by the figures.
-        let _ = timeout(at_most, all).await;
-        Ok(())
+        Ok(recorders)
     }
 }
 

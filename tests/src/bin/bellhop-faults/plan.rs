@@ -42,6 +42,17 @@ pub(crate) struct Stream {
     pub(crate) after: Duration,
     /// Why it is published.
     pub(crate) part: Part,
+    /// Who delivers it.
+    pub(crate) fleet: FleetName,
+}
+
+/// Who delivers a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FleetName {
+    /// The workers that are measured.
+    Measured,
+    /// A worker with a vhost, a database and, where one is needed, a recorder of its own: only the machine is shared.
+    Apart,
 }
 
 /// What a stream is for.
@@ -53,8 +64,6 @@ pub(crate) enum Part {
     Beside,
     /// It ought to be taken, however long that takes.
     Burst,
-    /// It is a burst to others, who have nothing of Bellhop in common with the rest, but the machine.
-    Apart,
     /// It is on record as exhausted, and a recovery owes it again; nobody publishes it.
     Recovered,
     /// It will not be taken, or only much later.
@@ -89,10 +98,10 @@ impl Plan {
         setting.and_then(|(_, shards)| shards.parse().ok()).unwrap_or(1)
     }
 
-    /// Whether a webhook belongs to those apart.
-    pub(crate) fn is_apart(&self, webhook: usize) -> bool {
-        let mut apart = self.streams.iter().filter(|stream| stream.part == Part::Apart);
-        apart.any(|stream| stream.webhooks.contains(&webhook))
+    /// Who delivers what is for a webhook.
+    pub(crate) fn fleet_of(&self, webhook: usize) -> FleetName {
+        let mut streams = self.streams.iter().filter(|stream| stream.webhooks.contains(&webhook));
+        streams.next().map_or(FleetName::Measured, |stream| stream.fleet)
     }
 
     fn warm_up(&self) -> Vec<usize> {

@@ -49,7 +49,7 @@ impl Recovering {
     ///
     /// * `recovered`: the run's number, and the run.
     pub(crate) async fn prepare(
-        (binary, logs): (&Path, &Path),
+        (binary, log): (&Path, &Path),
         place: &Place,
         recovered: Option<(u32, &Run)>,
     ) -> Result<Self> {
@@ -62,7 +62,7 @@ impl Recovering {
         };
         let mut command = Command::new(binary);
         command.arg("recorder").envs(place.environment());
-        let recorder = Role::start("recorder", &command, &logs.join("recorder.log"))?;
+        let recorder = Role::start("recorder", &command, log)?;
         Ok(Self { recorder, store, owed })
     }
 
@@ -81,6 +81,11 @@ impl Recovering {
         let author = Author { actor: Actor::System, address: None, request: None };
         let organisation = self.store.organisation(Mode::Test, organisation, &author);
         organisation.begin_recovery(&new).await.context("begin the recovery").map(drop)
+    }
+
+    /// Whether there is anything to be recovered.
+    pub(crate) fn is_owing(&self) -> bool {
+        self.owed.is_some()
     }
 
     /// The recorder's CPU time so far.

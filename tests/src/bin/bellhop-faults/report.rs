@@ -116,6 +116,9 @@ fn remarks(half: &Half) -> Vec<String> {
             half.name, drain.delivered, drain.events, drain.seconds
         ));
     }
+    if let Some(per_s) = half.recovered_per_s {
+        remarks.push(format!(", {}: the recovery: {per_s:.0} deliveries/s", half.name));
+    }
     if OTHERS_CORES_MAX < half.costs.others_cores {
         remarks.push(format!(
             ", {}: NOT QUIET: others used {:.2} cores; do not quote these",

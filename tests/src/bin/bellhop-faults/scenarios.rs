@@ -10,7 +10,7 @@ use std::time::Duration;
 use bellhop_model::Mode;
 
 use crate::conditions::Conditions;
-use crate::plan::{Part, Plan, Stream, Until};
+use crate::plan::{FleetName, Part, Plan, Stream, Until};
 use crate::webhook::{Conduct, Webhook};
 
 pub(crate) use self::bursts::ideal_seconds;
@@ -75,9 +75,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "recovery",
         words: "50 organisations trickle while RECOVER exhausted deliveries of one are owed again, 1000/s, a recorder \
-                running; without: none are",
+                running; without: none are; apart: in a vhost and a database, by a worker and a recorder of its own",
         halves: recovery::recovery,
-        comparisons: &[HARMED],
+        comparisons: &[HARMED, SHARED, ("apart", "without")],
     },
     Scenario {
         name: "dead-memory",
@@ -112,17 +112,31 @@ fn steady(
 ) -> Stream {
     let per_second = per_second.max(1);
     let events = per_second * conditions.seconds;
-    Stream { webhooks: webhooks.collect(), events, per_second: Some(per_second), after: Duration::ZERO, part }
+    Stream {
+        webhooks: webhooks.collect(),
+        events,
+        per_second: Some(per_second),
+        after: Duration::ZERO,
+        part,
+        fleet: FleetName::Measured,
+    }
 }
 
 /// The same, where only the machine is shared.
 fn apart(stream: Stream) -> Stream {
-    Stream { part: Part::Apart, ..stream }
+    Stream { fleet: FleetName::Apart, ..stream }
 }
 
 /// Everything at once.
 fn at_once(webhooks: std::ops::Range<usize>, events: usize, after: Duration) -> Stream {
-    Stream { webhooks: webhooks.collect(), events, per_second: None, after, part: Part::Burst }
+    Stream {
+        webhooks: webhooks.collect(),
+        events,
+        per_second: None,
+        after,
+        part: Part::Burst,
+        fleet: FleetName::Measured,
+    }
 }
 
 /// Live webhooks that answer at once.

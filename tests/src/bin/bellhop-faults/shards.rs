@@ -7,7 +7,7 @@ use bellhop_tests::amqp::{Amqp, Message};
 use bellhop_tests::place::Place;
 use bellhop_tests::queues;
 
-use crate::plan::{Part, Plan, Stream};
+use crate::plan::{FleetName, Part, Plan, Stream};
 use crate::webhook::Webhook;
 
 /// Takes those of the healthy that share a shard with a burst into a stream of their own, each at the pace it had.
@@ -15,7 +15,8 @@ use crate::webhook::Webhook;
 /// The broker is asked by an event of each organisation, before anybody takes events.
 pub(crate) async fn tell_apart(plan: Plan, place: &Place) -> Result<Plan> {
     let shards = plan.shards();
-    let burst = plan.streams.iter().find(|stream| stream.part == Part::Burst);
+    let is_burst = |stream: &&Stream| stream.part == Part::Burst && stream.fleet == FleetName::Measured;
+    let burst = plan.streams.iter().find(is_burst);
     let (Some(burst), true) = (burst.map(|stream| stream.webhooks[0]), 1 < shards) else {
         return Ok(plan);
     };
@@ -23,7 +24,7 @@ pub(crate) async fn tell_apart(plan: Plan, place: &Place) -> Result<Plan> {
     let is_beside = |webhook: &usize| shard_of.get(webhook) == shard_of.get(&burst);
     let streams = plan.streams.into_iter().flat_map(|stream| match stream.part {
         Part::Healthy => divide(&stream, is_beside),
-        Part::Beside | Part::Burst | Part::Apart | Part::Dead | Part::Recovered => vec![stream],
+        Part::Beside | Part::Burst | Part::Dead | Part::Recovered => vec![stream],
     });
     Ok(Plan { streams: streams.collect(), ..plan })
 }
@@ -57,6 +58,7 @@ fn divide(stream: &Stream, is_beside: impl Fn(&usize) -> bool) -> Vec<Stream> {
         after: stream.after,
         webhooks,
         part,
+        fleet: stream.fleet,
     };
     let (beside, others): (Vec<usize>, Vec<usize>) = stream.webhooks.iter().copied().partition(is_beside);
     let parts = [(others, Part::Healthy), (beside, Part::Beside)];
@@ -81,6 +83,7 @@ mod tests {
             per_second: Some(300),
             after: Duration::ZERO,
             part: Part::Healthy,
+            fleet: FleetName::Measured,
         };
         let divided = divide(&stream, |webhook| webhook % 10 == 0);
         let told: Vec<_> =

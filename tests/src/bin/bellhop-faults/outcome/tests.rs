@@ -16,6 +16,7 @@ pub(crate) fn half(name: &'static str) -> Half {
         healthy: None,
         beside: None,
         drain: None,
+        recovered_per_s: None,
         balance: Balance { published: 100, delivered: 100, ..Balance::default() },
         counts: Counts::default(),
         hops_per_delivery: 1.0,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::conditions::Conditions;
 use crate::meter::Sample;
-use crate::plan::{Part, Plan, Stream, Until};
+use crate::plan::{FleetName, Part, Plan, Stream, Until};
 use crate::scenarios::plan;
 use crate::webhook::{Conduct, Webhook};
 
@@ -34,6 +34,7 @@ pub(crate) fn memory(conditions: &Conditions) -> Vec<Plan> {
         per_second: None,
         after: Duration::ZERO,
         part: Part::Dead,
+        fleet: FleetName::Measured,
     };
     let until = Until::Had { at_most: HAD_TIMEOUT, then: WATCHED };
     let webhooks = (0..conditions.dead).map(dead).collect();

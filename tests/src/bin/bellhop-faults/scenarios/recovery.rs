@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::conditions::Conditions;
 use crate::plan::{Part, Plan, Stream, Until};
 use crate::recovering::PACE;
-use crate::scenarios::{at_once, plan, quick, steady};
+use crate::scenarios::{apart, at_once, plan, quick, steady};
 
 /// Organisations that trickle.
 const TRICKLING: usize = 50;
@@ -22,12 +22,16 @@ pub(crate) fn recovery(conditions: &Conditions) -> Vec<Plan> {
     let seconds = usize::try_from((BEGINS_AFTER + owing + GOES_ON).as_secs()).unwrap_or(usize::MAX);
     let long = Conditions { seconds: conditions.seconds.max(seconds), ..conditions.clone() };
     let trickle = || steady(0..TRICKLING, conditions.trickle(), &long, Part::Healthy);
-    let owed = at_once(TRICKLING..TRICKLING + 1, conditions.recover, BEGINS_AFTER);
-    let owed = Stream { part: Part::Recovered, ..owed };
+    let owed = || at_once(TRICKLING..TRICKLING + 1, conditions.recover, BEGINS_AFTER);
+    let owed = || Stream { part: Part::Recovered, ..owed() };
     let recorded = |name, streams| Plan {
         is_recorded: true,
         until: Until::Taken { at_most: owing * 2 + Duration::from_secs(120) },
         ..plan(name, quick(TRICKLING + 1).collect(), streams)
     };
-    vec![recorded("without", vec![trickle()]), recorded("with", vec![trickle(), owed])]
+    vec![
+        recorded("without", vec![trickle()]),
+        recorded("apart", vec![trickle(), apart(owed())]),
+        recorded("with", vec![trickle(), owed()]),
+    ]
 }
