@@ -73,7 +73,7 @@ crash: cargo ## Kill, pause and starve workers and servers under load; tell what
 	@$${CARGO_TARGET_DIR:-target}/debug/bellhop-crash
 
 faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (100 min after the release build).
-#> On a quiet machine; it needs no make up. Figures go to target/bench/isolation.json. make faults ROWS=mixed,burst is a
+#> On a quiet machine with 4 GiB free in /dev/shm, or FILES=disk. Figures go to target/bench/isolation.json. ROWS=mixed,burst is a
 #> part, PAIRS=1 SECONDS=10 RATE=300 EVENTS=10000 a look; bellhop-faults --help has all.
 	@BELLHOP_STACK_ENGINE=native $(stack) install
 	cargo build --locked --release --package bellhop --package bellhop-tests --bin bellhop --bin bellhop-faults

@@ -28,19 +28,26 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// Removes what dead programs left, then makes this program's folder.
+    /// Removes what dead programs left, then makes this program's folder where temporary files lie.
     ///
     /// # Errors
     /// When the folder cannot be made; one that cannot be swept is told and left.
     pub fn prepare() -> Result<Self> {
-        let parent = std::env::temp_dir();
-        for abandoned in abandoned_folders(&parent)? {
+        Self::prepare_in(&std::env::temp_dir())
+    }
+
+    /// The same in another place.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn prepare_in(parent: &Path) -> Result<Self> {
+        for abandoned in abandoned_folders(parent)? {
             match remove(&abandoned) {
                 Ok(()) => eprintln!("removed what an earlier run left: {}", abandoned.display()),
                 Err(error) => eprintln!("could not remove {}: {error:#}", abandoned.display()),
             }
         }
-        Self::make(&parent).context("make the throwaway folder")
+        Self::make(parent).context("make the throwaway folder")
     }
 
     /// Names a folder for one more stack.

@@ -8,6 +8,7 @@ use bellhop_tests::choice::number;
 use bellhop_tests::tree;
 use serde::Serialize;
 
+use crate::files::Files;
 use crate::scenarios::{SCENARIOS, Scenario};
 
 /// What a run is like.
@@ -25,6 +26,8 @@ pub(crate) struct Conditions {
     pub(crate) recover: usize,
     /// How often the halves of a comparison are performed.
     pub(crate) pairs: usize,
+    /// Where the servers keep their files.
+    pub(crate) files: Files,
     /// The scenarios, in the order of the table.
     #[serde(skip)]
     pub(crate) scenarios: Vec<&'static Scenario>,
@@ -43,6 +46,7 @@ impl Conditions {
             dead: number("DEAD", 10_000, 30..=30_000)?,
             recover: number("RECOVER", 100_000, 100..=1_000_000)?,
             pairs: number("PAIRS", 3, 1..=15)?,
+            files: Files::read()?,
             scenarios: match std::env::var("ROWS") {
                 Ok(names) => chosen(&names)?,
                 Err(_) => SCENARIOS.iter().collect(),
@@ -60,7 +64,7 @@ impl Conditions {
 
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rate, seconds, events, dead, recover, pairs, scenarios, .. } = self;
+        let Self { rate, seconds, events, dead, recover, pairs, files, scenarios, .. } = self;
         let trickle = self.trickle();
         writeln!(
             f,
@@ -68,7 +72,7 @@ impl fmt::Display for Conditions {
         )?;
         write!(
             f,
-            "bursts of {events} (EVENTS), {dead} dead endpoints (DEAD), {recover} recovered (RECOVER), {} of {} scenarios (ROWS)",
+            "bursts of {events} (EVENTS), {dead} dead endpoints (DEAD), {recover} recovered (RECOVER), servers' files {files} (FILES), {} of {} scenarios (ROWS)",
             scenarios.len(),
             SCENARIOS.len()
         )

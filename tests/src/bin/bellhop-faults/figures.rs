@@ -22,6 +22,8 @@ pub(crate) struct Healthy {
     pub(crate) gap_ms: f64,
     /// Arrivals in each second since the first publish.
     pub(crate) arrivals: Vec<u32>,
+    /// Publish to arrival at worst, of what was published in each second since the first publish.
+    pub(crate) worst_ms: Vec<f64>,
 }
 
 /// How a burst was worked off.
@@ -76,6 +78,7 @@ impl Healthy {
             latency_ms: [at(50), at(99), at(100)],
             gap_ms: as_f64(gap_ns) / 1e6,
             arrivals: by_second(times_ns),
+            worst_ms: worst_by_second(times_ns),
         }
     }
 
@@ -121,14 +124,36 @@ fn by_second(times_ns: &[(u64, u64)]) -> Vec<u32> {
     let began_ns = times_ns.iter().map(|(published, _)| *published).min().unwrap_or_default();
     let mut arrivals = Vec::new();
     for (_, arrived) in times_ns {
-        let second = usize::try_from(arrived.saturating_sub(began_ns) / 1_000_000_000).unwrap_or(usize::MAX);
-        let second = second.min(SECONDS_TOLD_MAX - 1);
+        let second = second_of(arrived.saturating_sub(began_ns));
         if arrivals.len() <= second {
             arrivals.resize(second + 1, 0);
         }
         arrivals[second] += 1;
     }
     arrivals
+}
+
+/// How late at worst was what was published in each second since the first publish.
+///
+/// * `times_ns`: when each was published and when it arrived.
+fn worst_by_second(times_ns: &[(u64, u64)]) -> Vec<f64> {
+    let began_ns = times_ns.iter().map(|(published, _)| *published).min().unwrap_or_default();
+    let mut worst_ms = Vec::new();
+    for (published, arrived) in times_ns {
+        let second = second_of(published - began_ns);
+        if worst_ms.len() <= second {
+            worst_ms.resize(second + 1, 0.0);
+        }
+        let late_ms = as_f64(arrived.saturating_sub(*published)) / 1e6;
+        worst_ms[second] = late_ms.max(worst_ms[second]);
+    }
+    worst_ms
+}
+
+/// The second that a time since the first publish lies in.
+fn second_of(since_ns: u64) -> usize {
+    let second = usize::try_from(since_ns / 1_000_000_000).unwrap_or(usize::MAX);
+    second.min(SECONDS_TOLD_MAX - 1)
 }
 
 /// Counts and times here are far below 2^53, up to which this is exact.
@@ -173,6 +198,7 @@ mod tests {
         assert_eq!(healthy.latency_ms[1], Some(2_000.0));
         assert_eq!(healthy.gap_ms, 505.0);
         assert_eq!(healthy.arrivals, [50, 0, 50]);
+        assert_eq!(healthy.worst_ms, [2_000.0], "all were published in the first second");
     }
 
     #[test]

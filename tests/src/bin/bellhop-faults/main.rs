@@ -5,6 +5,7 @@
 //! program as `bellhop-faults <role> <plan>`.
 
 mod conditions;
+mod files;
 mod plan;
 mod scenarios;
 mod webhook;
@@ -74,7 +75,7 @@ async fn run(conditions: &Conditions) -> Result<bool> {
     let folder = conditions.output.parent().context("the figures go to a file in a folder")?;
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let began = Instant::now();
-    let mut stage = Stage::set(folder).await?;
+    let mut stage = Stage::set(folder, conditions.files).await?;
     let machine = stage.machine().await?;
     println!("{machine}{conditions}\n\n{}", report::head());
     let mut outcomes = Vec::new();
@@ -85,7 +86,7 @@ async fn run(conditions: &Conditions) -> Result<bool> {
         if outcome.rounds.is_err() {
             // Whatever state the servers are in, the next scenario is not to suffer from it.
             drop(stage);
-            stage = Stage::set(folder).await?;
+            stage = Stage::set(folder, conditions.files).await?;
         }
         outcomes.push(outcome);
     }
@@ -148,6 +149,8 @@ Environment variables:
   DEAD      dead endpoints at once, 30 to 30000; default 10000
   RECOVER   exhausted deliveries that are owed again, 100 to 1000000; default 100000
   PAIRS     how often halves are compared, 1 to 15; default 3. Medians are told, and how far the rest lie.
+  FILES     where the servers keep their files: memory, so that no disk shared with others disturbs, or disk; default
+            memory
   ROWS      which scenarios, separated by commas; default all
   OUTPUT    where the figures go; default target/bench/isolation.json
 

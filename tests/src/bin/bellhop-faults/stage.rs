@@ -16,6 +16,7 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 use tokio_postgres::NoTls;
 
+use crate::files::Files;
 use crate::sink::{self, Expected, Listening, TallyTold};
 
 /// The waits of production: the tests' own are short.
@@ -45,12 +46,14 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts everything; some 10 s.
-    pub(crate) async fn set(folder: &Path) -> Result<Self> {
+    ///
+    /// * `folder`: for the logs.
+    pub(crate) async fn set(folder: &Path, files: Files) -> Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("bellhop");
         ensure!(binary.exists(), "{} is missing: `make faults` builds it", binary.display());
         let logs = folder.join("faults-logs");
         std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
-        let ground = Ground::prepare()?;
+        let ground = Ground::prepare_in(&files.folder()?)?;
         let stack = Stack::start(&ground, &Service::ALL).await?;
         let authority = ground.scratch_file("authority.pem", "")?;
         let plan = sink::Plan { secure: SECURE, authority: authority.clone() };
