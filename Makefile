@@ -72,7 +72,7 @@ crash: cargo ## Kill, pause and starve workers and servers under load; tell what
 	cargo build --locked --workspace
 	@$${CARGO_TARGET_DIR:-target}/debug/bellhop-crash
 
-faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (100 min after the release build).
+faults: cargo ## Measure what bad webhooks, bursts and floods cost the healthy (2 h after the release build).
 #> On a quiet machine with 4 GiB free in /dev/shm, or FILES=disk. Figures go to target/bench/isolation.json. ROWS=mixed,burst is a
 #> part, PAIRS=1 SECONDS=10 RATE=300 EVENTS=10000 a look; bellhop-faults --help has all.
 	@BELLHOP_STACK_ENGINE=native $(stack) install

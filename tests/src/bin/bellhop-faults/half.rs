@@ -136,7 +136,8 @@ impl Scene<'_> {
             let Parked(parked) = audit(&place.amqp_url(), self.plan.shards(), &mut ledger, tally).await?;
             all_parked += parked;
         }
-        let mut balance = ledger.balance(tally, IN_HAND_MAX * self.plan.lanes.len());
+        let workers = self.plan.lanes.len() + usize::from(self.apart.is_some());
+        let mut balance = ledger.balance(tally, IN_HAND_MAX * workers);
         if 0 < all_parked {
             balance.breaches.push(format!("{all_parked} messages were parked"));
         }

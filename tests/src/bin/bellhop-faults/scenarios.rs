@@ -35,14 +35,18 @@ const HARMED: (&str, &str) = ("with", "without");
 /// What harms, held against the same load that comes from elsewhere on this machine.
 const SHARED: (&str, &str) = ("with", "apart");
 
+/// Both, and what the machine has to do with it.
+const BESIDE: &[(&str, &str)] = &[HARMED, SHARED, ("apart", "without")];
+
 /// All scenarios, in the order of the table.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "mixed",
         words: "RATE events/s evenly over 100 webhooks: 70 healthy, 10 hang, 10 answer after 5 s, 10 refuse; \
-                without: the 30 are healthy, too, so that load is the same and only badness differs",
+                without: the 30 are healthy, too, so that load is the same and only badness differs; apart: the 30 are a \
+                vhost's and a worker's of their own, so that only the machine is shared",
         halves: neighbours::mixed,
-        comparisons: &[HARMED],
+        comparisons: BESIDE,
     },
     Scenario {
         name: "burst",
@@ -68,16 +72,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "shared-host",
         words: "RATE events/s on one host: 7/8 for 70 healthy webhooks, 1/8 for 100 that hang; without: the 100 are \
-                healthy, too",
+                healthy, too; apart: in a vhost and by a worker of their own",
         halves: neighbours::shared_host,
-        comparisons: &[HARMED],
+        comparisons: BESIDE,
     },
     Scenario {
         name: "recovery",
         words: "50 organisations trickle while RECOVER exhausted deliveries of one are owed again, 1000/s, a recorder \
                 running; without: none are; apart: in a vhost and a database, by a worker and a recorder of its own",
         halves: recovery::recovery,
-        comparisons: &[HARMED, SHARED, ("apart", "without")],
+        comparisons: BESIDE,
     },
     Scenario {
         name: "dead-memory",
