@@ -79,6 +79,7 @@ cases! {
     outages::broker::connections_cut_off_anywhere_lose_nothing,
     outages::broker::an_exchange_that_is_missing_is_waited_for,
     outages::broker::a_queue_deleted_and_declared_again_is_consumed_again,
+    outages::redis::nonsense_is_nobodys_claim,
     outages::redis::nobody_is_taken_for_unwanting_on_the_word_of_nonsense,
     outages::redis::a_spoilt_copy_is_never_taken_for_an_empty_one,
     outages::redis::a_redis_that_stops_and_returns_under_load_costs_nothing,

@@ -28,6 +28,9 @@ pub enum Claim {
 /// What follows the copy in a claim whose attempt is concluded; no copy's token contains a dot.
 const CONCLUDED: &str = ".concluded";
 
+/// How long a copy's token is: 16 random bytes as hexadecimal digits.
+const TOKEN_DIGITS: usize = 32;
+
 /// One attempt of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimedAttempt<'a> {
@@ -84,11 +87,8 @@ impl Store {
             .arg("EX")
             .arg(DELIVERY_AGE_MAX.as_secs());
         let owner: Option<String> = self.inner.claims.run(&set).await?;
-        Ok(match owner {
-            None => Claim::Granted,
-            Some(owner) if owner == copy.as_str() => Claim::OwnedBySameCopy,
-            Some(owner) if owner.strip_suffix(CONCLUDED) == Some(copy.as_str()) => Claim::Concluded,
-            Some(_) => Claim::OwnedByAnother,
+        judge(owner.as_deref(), copy).ok_or_else(|| {
+            StoreError::RedisFailed("it names an owner of an attempt that is no copy of a message".to_owned())
         })
     }
 
@@ -108,5 +108,41 @@ impl Store {
         let ClaimedAttempt { mode, delivery, series, attempt } = attempt;
         let prefix = self.inner.cached.key_prefix();
         format!("{prefix}:claim:{mode}:{delivery}:{series}:{attempt}")
+    }
+}
+
+/// Whose an attempt is, by its owner; `None` when that is no owner at all.
+///
+/// An attempt that is another's is given up, so that nobody may be taken for its owner who is not: an answer to some other
+/// command, or of a server that is no Redis, would otherwise end a delivery that nobody makes.
+fn judge(owner: Option<&str>, copy: &CopyToken) -> Option<Claim> {
+    let Some(owner) = owner else { return Some(Claim::Granted) };
+    let (token, is_concluded) = match owner.strip_suffix(CONCLUDED) {
+        Some(token) => (token, true),
+        None => (owner, false),
+    };
+    if token == copy.as_str() {
+        return Some(if is_concluded { Claim::Concluded } else { Claim::OwnedBySameCopy });
+    }
+    let is_copy = token.len() == TOKEN_DIGITS && token.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_copy.then_some(Claim::OwnedByAnother)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_a_copy_or_nobody() {
+        let [ours, other] = [[7; 16], [8; 16]].map(|bytes| CopyToken::from_random(&bytes));
+        let judged = |owner: &str| judge(Some(owner), &ours);
+        assert_eq!(judge(None, &ours), Some(Claim::Granted));
+        assert_eq!(judged(ours.as_str()), Some(Claim::OwnedBySameCopy));
+        assert_eq!(judged(&format!("{ours}{CONCLUDED}")), Some(Claim::Concluded));
+        assert_eq!(judged(other.as_str()), Some(Claim::OwnedByAnother));
+        assert_eq!(judged(&format!("{other}{CONCLUDED}")), Some(Claim::OwnedByAnother));
+        for nonsense in ["OK", "0", "", ".concluded", "PONG", &other.as_str()[1..], &format!("{other}0")] {
+            assert_eq!(judged(nonsense), None, "`{nonsense}`");
+        }
     }
 }

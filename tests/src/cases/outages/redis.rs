@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bellhop_model::Mode;
-use bellhop_store::{SealingKeys, ServerUrl, Store, StoreOptions};
+use bellhop_model::{Attempt, CopyToken, Mode, Series};
+use bellhop_store::{ClaimedAttempt, SealingKeys, ServerUrl, Store, StoreOptions};
 use redis::aio::MultiplexedConnection;
 
 use super::{DEFERRED, FORGETFUL, SHORT_WAITS};
@@ -17,6 +17,9 @@ use crate::relay::{Passage, Relay};
 use crate::stack::{Service, Stack};
 
 const EVENTS: usize = 200;
+
+/// Some delivery's id.
+const DELIVERY: &str = "dlv_0123456789abcdef0123456789abcdef";
 
 /// Longest wait for Redis, so long that a busy machine alone does not exceed it.
 const PATIENCE_SETTING: (&str, &str) = ("BELLHOP_REDIS_TIMEOUT", "500ms");
@@ -105,6 +108,28 @@ pub async fn a_redis_that_answers_nonsense_is_done_without(context: Context) -> 
 
     load.await_end().await?;
     load.ensure_settled(&site, worker, 0).await
+}
+
+/// A claim that is another's ends a delivery here. What never was a claim is nobody's.
+pub async fn nonsense_is_nobodys_claim(context: Context) -> Result<()> {
+    let site = context.site().await?;
+    let (copy, delivery) = (CopyToken::from_random(&[7; 16]), DELIVERY.parse()?);
+    let attempt = ClaimedAttempt {
+        mode: Mode::Test,
+        delivery: &delivery,
+        series: Series::FIRST,
+        attempt: Attempt::try_from(2)?,
+    };
+    for nonsense in NONSENSE {
+        let (relay, redis_url) = Relay::before(&site.place.redis_url()).await?;
+        relay.treat(Passage::Answered(nonsense));
+        let keys = SealingKeys::parse(&site.place.addresses().sealing_key)?;
+        let (postgres, redis) = (ServerUrl::new(site.place.postgres_url()), ServerUrl::new(redis_url));
+        let store = Store::open(&StoreOptions::new(postgres, redis, keys))?;
+        let claimed = store.claim(attempt, &copy).await;
+        ensure!(claimed.is_err(), "{nonsense:?} is taken for {claimed:?}");
+    }
+    Ok(())
 }
 
 /// A fresh worker, PostgreSQL gone, and a Redis that answers nonsense: who wants the events cannot be told, so they
