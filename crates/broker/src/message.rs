@@ -118,18 +118,8 @@ impl Incoming {
     /// published, by the publisher's own clock. `None` when neither tells.
     #[must_use]
     pub fn queued_at(&self) -> Option<Duration> {
-        self.dead_lettered_at().or_else(|| self.timestamp())
-    }
-
-    /// The newest death is the first.
-    fn dead_lettered_at(&self) -> Option<Duration> {
-        let headers = self.properties.headers().as_ref()?.inner();
-        let AMQPValue::FieldArray(deaths) = headers.get("x-death")? else { return None };
-        let AMQPValue::FieldTable(death) = deaths.as_slice().first()? else { return None };
-        match death.inner().get("time")? {
-            AMQPValue::Timestamp(seconds) => Some(Duration::from_secs(*seconds)),
-            _ => None,
-        }
+        let dead_lettered_at = newest_death(&self.properties).and_then(died_at);
+        dead_lettered_at.map(Duration::from_secs).or_else(|| self.timestamp())
     }
 
     /// A header that is UTF-8 text; `None` when absent or of another type.
@@ -146,6 +136,25 @@ impl Incoming {
     #[must_use]
     pub fn has_header(&self, name: &str) -> bool {
         self.properties.headers().as_ref().is_some_and(|headers| headers.contains_key(name))
+    }
+}
+
+/// What `x-death` tells of how a message left a queue last; the newest death is the first.
+pub(crate) fn newest_death(properties: &BasicProperties) -> Option<&FieldTable> {
+    let AMQPValue::FieldArray(deaths) = properties.headers().as_ref()?.inner().get("x-death")? else {
+        return None;
+    };
+    match deaths.as_slice().first()? {
+        AMQPValue::FieldTable(death) => Some(death),
+        _ => None,
+    }
+}
+
+/// When a death was, in seconds since the epoch.
+pub(crate) fn died_at(death: &FieldTable) -> Option<u64> {
+    match death.inner().get("time")? {
+        AMQPValue::Timestamp(seconds) => Some(*seconds),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 
-use crate::message::Incoming;
+use crate::message::{Incoming, died_at, newest_death};
 use crate::names;
 
 /// Headers that only tell of the parking.
@@ -77,20 +77,12 @@ impl Origin {
     }
 
     fn told_by_broker(message: &Incoming, properties: &BasicProperties) -> Option<Self> {
-        let headers = properties.headers().as_ref()?.inner();
-        let AMQPValue::FieldArray(deaths) = headers.get("x-death")? else { return None };
-        // The newest death is the first.
-        let AMQPValue::FieldTable(death) = deaths.as_slice().first()? else { return None };
+        let death = newest_death(properties)?;
         let queue = text(death.inner().get("queue")?)?;
         let reason = text(death.inner().get("reason")?)?;
         let AMQPValue::FieldArray(keys) = death.inner().get("routing-keys")? else { return None };
         let (exchange, routing_key) = way_to(&queue, text(keys.as_slice().first()?)?)?;
-        let parked_at_ms = match death.inner().get("time") {
-            Some(AMQPValue::Timestamp(seconds)) => {
-                i64::try_from(*seconds).ok().map(|seconds| seconds * 1_000)
-            }
-            _ => None,
-        };
+        let parked_at = died_at(death).and_then(|seconds| i64::try_from(seconds).ok());
         Some(Self {
             reason: match reason.as_str() {
                 "delivery_limit" => {
@@ -99,7 +91,7 @@ impl Origin {
                 other => format!("the broker set it aside ({other})"),
             },
             queue,
-            parked_at_ms,
+            parked_at_ms: parked_at.map(|seconds| seconds * 1_000),
             message_id: message.message_id().map(str::to_owned),
             exchange,
             routing_key,
