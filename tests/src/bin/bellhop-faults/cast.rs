@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use bellhop_tests::place::Place;
 
 use crate::fleet::Fleet;
@@ -31,15 +31,10 @@ impl Cast {
         apart: Option<&Place>,
         logs: &Path,
     ) -> Result<Self> {
-        std::fs::create_dir_all(logs).with_context(|| logs.display().to_string())?;
         let fleet = Fleet::start(binary, place, lanes, logs).await?;
         let apart = match apart {
             None => None,
-            Some(place) => {
-                let logs = logs.join("apart");
-                std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
-                Some(Fleet::start(binary, place, &[None], &logs).await?)
-            }
+            Some(place) => Some(Fleet::start(binary, place, &[None], &logs.join("apart")).await?),
         };
         Ok(Self { fleet, recorders: Vec::new(), apart })
     }

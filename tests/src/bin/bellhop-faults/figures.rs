@@ -57,7 +57,7 @@ impl Healthy {
     /// * `published`: how many should be there; what is missing counts as infinitely late.
     /// * `window`: how long events were to be published.
     pub(crate) fn of(times_ns: &[(u64, u64)], published: usize, window: Duration) -> Self {
-        let began_ns = times_ns.iter().map(|(published, _)| *published).min().unwrap_or_default();
+        let began_ns = began(times_ns);
         let window_ns = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
         let ended_ns = began_ns.saturating_add(window_ns);
         let mut arrivals: Vec<u64> =
@@ -101,9 +101,8 @@ impl Drain {
     /// * `times_ns`: when each was published and when it arrived.
     /// * `events`: how many there should be.
     pub(crate) fn of(times_ns: &[(u64, u64)], events: usize) -> Self {
-        let first = times_ns.iter().map(|(published, _)| *published).min().unwrap_or_default();
         let last = times_ns.iter().map(|(_, arrived)| *arrived).max().unwrap_or_default();
-        let span = Duration::from_nanos(last.saturating_sub(first));
+        let span = Duration::from_nanos(last.saturating_sub(began(times_ns)));
         Self { events, delivered: times_ns.len(), seconds: span.as_secs_f64(), arrivals: by_second(times_ns) }
     }
 }
@@ -121,14 +120,10 @@ pub(crate) fn pace(times_ns: &[(u64, u64)]) -> Option<f64> {
 ///
 /// * `times_ns`: when each was published and when it arrived.
 fn by_second(times_ns: &[(u64, u64)]) -> Vec<u32> {
-    let began_ns = times_ns.iter().map(|(published, _)| *published).min().unwrap_or_default();
+    let began_ns = began(times_ns);
     let mut arrivals = Vec::new();
     for (_, arrived) in times_ns {
-        let second = second_of(arrived.saturating_sub(began_ns));
-        if arrivals.len() <= second {
-            arrivals.resize(second + 1, 0);
-        }
-        arrivals[second] += 1;
+        *of_second(&mut arrivals, arrived.saturating_sub(began_ns)) += 1;
     }
     arrivals
 }
@@ -137,23 +132,28 @@ fn by_second(times_ns: &[(u64, u64)]) -> Vec<u32> {
 ///
 /// * `times_ns`: when each was published and when it arrived.
 fn worst_by_second(times_ns: &[(u64, u64)]) -> Vec<f64> {
-    let began_ns = times_ns.iter().map(|(published, _)| *published).min().unwrap_or_default();
+    let began_ns = began(times_ns);
     let mut worst_ms = Vec::new();
     for (published, arrived) in times_ns {
-        let second = second_of(published - began_ns);
-        if worst_ms.len() <= second {
-            worst_ms.resize(second + 1, 0.0);
-        }
         let late_ms = as_f64(arrived.saturating_sub(*published)) / 1e6;
-        worst_ms[second] = late_ms.max(worst_ms[second]);
+        let worst: &mut f64 = of_second(&mut worst_ms, published - began_ns);
+        *worst = worst.max(late_ms);
     }
     worst_ms
 }
 
-/// The second that a time since the first publish lies in.
-fn second_of(since_ns: u64) -> usize {
-    let second = usize::try_from(since_ns / 1_000_000_000).unwrap_or(usize::MAX);
-    second.min(SECONDS_TOLD_MAX - 1)
+/// The first publish.
+fn began(times_ns: &[(u64, u64)]) -> u64 {
+    times_ns.iter().map(|(published, _)| *published).min().unwrap_or_default()
+}
+
+/// What is told of the second that a time since the first publish lies in.
+fn of_second<T: Clone + Default>(seconds: &mut Vec<T>, since_ns: u64) -> &mut T {
+    let second = usize::try_from(since_ns / 1_000_000_000).unwrap_or(usize::MAX).min(SECONDS_TOLD_MAX - 1);
+    if seconds.len() <= second {
+        seconds.resize(second + 1, T::default());
+    }
+    &mut seconds[second]
 }
 
 /// Counts and times here are far below 2^53, up to which this is exact.

@@ -49,12 +49,14 @@ impl Fleet {
     /// Starts workers and waits until they are ready.
     ///
     /// * `lanes`: which lanes each serves; none is all.
+    /// * `logs`: the folder for their logs, which is made.
     pub(crate) async fn start(
         binary: &Path,
         place: &Place,
         lanes: &[Option<&str>],
         logs: &Path,
     ) -> Result<Self> {
+        std::fs::create_dir_all(logs).with_context(|| logs.display().to_string())?;
         let mut workers = Vec::new();
         for (number, lanes) in lanes.iter().enumerate() {
             let mut command = Command::new(binary);

@@ -123,10 +123,7 @@ pub async fn nonsense_is_nobodys_claim(context: Context) -> Result<()> {
     for nonsense in NONSENSE {
         let (relay, redis_url) = Relay::before(&site.place.redis_url()).await?;
         relay.treat(Passage::Answered(nonsense));
-        let keys = SealingKeys::parse(&site.place.addresses().sealing_key)?;
-        let (postgres, redis) = (ServerUrl::new(site.place.postgres_url()), ServerUrl::new(redis_url));
-        let store = Store::open(&StoreOptions::new(postgres, redis, keys))?;
-        let claimed = store.claim(attempt, &copy).await;
+        let claimed = store_of(&site.place, redis_url)?.claim(attempt, &copy).await;
         ensure!(claimed.is_err(), "{nonsense:?} is taken for {claimed:?}");
     }
     Ok(())
@@ -212,11 +209,7 @@ enum Spoilt {
 
 /// Spoilt copies that a reader could take for "nobody wants anything".
 async fn spoilt_copies(place: &Place) -> Result<Vec<Spoilt>> {
-    let keys = SealingKeys::parse(&place.addresses().sealing_key)?;
-    let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(place.redis_url()));
-    let mut options = StoreOptions::new(postgres, redis, keys);
-    options.redis.key_prefix = place.virtual_host().to_owned();
-    let store = Store::open(&options)?;
+    let store = store_of(place, place.redis_url())?;
     let mut redis = place.redis().await?;
     let mut sealed = Vec::new();
     for (mode, organisation) in
@@ -245,4 +238,13 @@ async fn spoil(redis: &mut MultiplexedConnection, key: &str, copy: &Spoilt) -> R
         Spoilt::Text => set.arg(key).arg("[]"),
     };
     set.exec_async(redis).await.context("spoil a copy")
+}
+
+/// A store of our own in a place.
+fn store_of(place: &Place, redis_url: String) -> Result<Store> {
+    let keys = SealingKeys::parse(&place.addresses().sealing_key)?;
+    let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(redis_url));
+    let mut options = StoreOptions::new(postgres, redis, keys);
+    options.redis.key_prefix = place.virtual_host().to_owned();
+    Ok(Store::open(&options)?)
 }

@@ -22,8 +22,8 @@ pub(crate) fn recovery(conditions: &Conditions) -> Vec<Plan> {
     let seconds = usize::try_from((BEGINS_AFTER + owing + GOES_ON).as_secs()).unwrap_or(usize::MAX);
     let long = Conditions { seconds: conditions.seconds.max(seconds), ..conditions.clone() };
     let trickle = || steady(0..TRICKLING, conditions.trickle(), &long, Part::Healthy);
-    let owed = || at_once(TRICKLING..TRICKLING + 1, conditions.recover, BEGINS_AFTER);
-    let owed = || Stream { part: Part::Recovered, ..owed() };
+    let webhook = || TRICKLING..TRICKLING + 1;
+    let owed = || Stream { part: Part::Recovered, ..at_once(webhook(), conditions.recover, BEGINS_AFTER) };
     let recorded = |name, streams| Plan {
         is_recorded: true,
         until: Until::Taken { at_most: owing * 2 + Duration::from_secs(120) },
