@@ -25,6 +25,11 @@ pub(crate) const SLOW_SOON_AFTER: Duration = Duration::from_millis(500);
 /// For how long a quick success keeps a webhook in the fresh lane although that is crowded.
 pub(crate) const QUICK_FOR: Duration = Duration::from_secs(60);
 
+/// How many requests may be under way at a webhook that nothing speaks for before its next event leaves the fresh lane.
+/// It may hang, and then each would hold a place of the lane until its deadline. Two, since an appointment that is created
+/// with a window causes two events at once; whoever takes one of them quickly has no such bound any more.
+pub(crate) const UNPROVEN_AT_ONCE: u64 = 2;
+
 /// Why a delivery goes by the slow lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detour {
@@ -35,10 +40,12 @@ pub(crate) enum Detour {
     /// Attempts that are old, or at webhooks that nothing speaks for, hold too much of the fresh lane, and nothing speaks
     /// for its webhook.
     Crowded,
+    /// Nothing speaks for its webhook, and requests are under way there already.
+    Unproven,
 }
 
 impl Detour {
-    pub(crate) const ALL: [Self; 3] = [Self::Slow, Self::Open, Self::Crowded];
+    pub(crate) const ALL: [Self; 4] = [Self::Slow, Self::Open, Self::Crowded, Self::Unproven];
 
     /// The word used in metrics.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -46,6 +53,7 @@ impl Detour {
             Self::Slow => "slow",
             Self::Open => "open",
             Self::Crowded => "crowded",
+            Self::Unproven => "unproven",
         }
     }
 }
@@ -72,7 +80,13 @@ impl Side {
         if is_slow || patience < standing.silence.length(now) {
             return Some(Detour::Slow);
         }
-        (!conduct.is_proven(now) && self.crowd.is_crowded(now)).then_some(Detour::Crowded)
+        if conduct.is_proven(now) {
+            return None;
+        }
+        if self.crowd.is_crowded(now) {
+            return Some(Detour::Crowded);
+        }
+        (UNPROVEN_AT_ONCE <= standing.silence.under_way()).then_some(Detour::Unproven)
     }
 }
 

@@ -53,7 +53,8 @@ impl IsolationMetrics {
                 Opts::new(
                     "bellhop_diversions_total",
                     "Deliveries handed from a fresh lane to the slow one, by why: the webhook is slow, its breaker or \
-                     its host's is open, or the lane is crowded with old attempts and nothing is known of it.",
+                     its host's is open, or nothing good is known of it and the lane is crowded or requests are under \
+                     way there.",
                 ),
                 &["mode", "reason"],
             )?,

@@ -32,6 +32,11 @@ impl Silence {
         self.0.change(|Tallied { moment, count }| Tallied { moment, count: count.saturating_sub(1) });
     }
 
+    /// How many requests are under way.
+    pub(crate) fn under_way(&self) -> u64 {
+        self.0.read().count
+    }
+
     /// For how long nothing has ended of what is under way. A clock that is set back makes it shorter.
     pub(crate) fn length(&self, now: OffsetDateTime) -> Duration {
         match self.0.read() {

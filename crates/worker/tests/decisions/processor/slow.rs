@@ -273,6 +273,38 @@ fn unproven_webhooks_fill_half_of_a_lane_and_leave_the_rest_to_the_quick() {
     assert!(bench.filled().is_empty(), "{:?}", bench.filled());
 }
 
+/// Each may hang, and nobody would know before its deadline.
+#[test]
+fn a_webhook_that_nothing_speaks_for_has_two_requests_under_way_before_events_leave_the_lane() {
+    let mut bench = Bench::with_places(20, 100);
+    webhook_of(&bench, "org_new", SECOND / 2);
+    for _ in 0..5 {
+        begin(&mut bench, "org_new");
+    }
+    assert_eq!((bench.calls().len(), queued(&bench), diverted(&bench, "unproven")), (2, 3, 3.0));
+    // What has left goes on by the other lane at once, and once it has answered there is no such bound.
+    bench.take_all(LaneKind::Slow);
+    assert_eq!(bench.calls().len(), 5);
+    bench.run_for(SECOND);
+    for _ in 0..5 {
+        begin(&mut bench, "org_new");
+    }
+    assert_eq!((bench.calls().len(), queued(&bench), diverted(&bench, "unproven")), (10, 0, 3.0));
+}
+
+/// It answers, so that it does not hang, but nothing speaks for it either.
+#[test]
+fn a_webhook_that_always_fails_keeps_its_two() {
+    let mut bench = Bench::with_places(20, 100);
+    let webhook = webhook_of(&bench, "org_failing", SECOND / 2);
+    bench.with(|state| state.endpoints.script(webhook, [Reply::Status(500); 6]));
+    for _ in 0..3 {
+        (0..3).for_each(|_| begin(&mut bench, "org_failing"));
+        bench.run_for(SECOND);
+    }
+    assert_eq!((bench.calls().len(), queued(&bench), diverted(&bench, "unproven")), (9, 0, 3.0));
+}
+
 /// What an organisation may have, all of it hanging, is no more than half of the lane, and has no more sockets.
 #[test]
 fn events_for_many_that_hang_leave_sockets_for_the_others() {

@@ -7,7 +7,7 @@ use bellhop_worker::LaneKind;
 
 use super::State;
 use super::endpoints::Called;
-use super::stays::FreshLane;
+use super::stays::{FreshLane, Stay};
 
 /// A webhook is slow whose attempts take longer.
 pub(super) const SLOW_AFTER: Duration = Duration::from_secs(1);
@@ -20,6 +20,9 @@ const DECIDED_AGO: Duration = Duration::from_millis(500);
 
 /// How much of a lane old attempts may hold: one part in so many.
 const OLD_PARTS: usize = 4;
+
+/// How many requests may be under way at a webhook that nothing speaks for, in all lanes.
+const UNPROVEN_AT_ONCE: usize = 2;
 
 /// For how long a quick success speaks for a webhook.
 const QUICK_FOR: Duration = Duration::from_secs(60);
@@ -52,7 +55,8 @@ impl State {
             self.diverted += usize::from(is_new);
             let is_right = self.is_slow(worker, webhook)
                 || self.is_suspect(worker, webhook)
-                || self.is_crowded(worker, webhook);
+                || self.is_crowded(worker, webhook)
+                || UNPROVEN_AT_ONCE <= self.under_way_lately(worker, webhook);
             // Whoever waits for a broker that blocks decided long ago.
             if is_new && !is_right && self.outages.publishing.is_empty() {
                 self.violate(format!("event {event} is diverted from webhook {webhook} for no reason"));
@@ -75,15 +79,20 @@ impl State {
         if lane == LaneKind::Fresh && is_settled && is_crowded && !self.is_proven(worker, webhook) {
             self.violate(format!("event {event} is sent to webhook {webhook} from a crowded lane"));
         }
+        let under_way = self.endpoints.stays.at(worker, webhook, None);
+        let is_too_many = UNPROVEN_AT_ONCE <= under_way && !self.is_proven(worker, webhook);
+        if lane == LaneKind::Fresh && is_settled && is_too_many {
+            self.violate(format!("event {event} joins {under_way} requests at unproven webhook {webhook}"));
+        }
     }
 
-    /// Notes a request that is made from the fresh lane.
-    pub(super) fn enter_lane(&mut self, webhook: usize) -> Option<usize> {
+    /// Notes a request that is made.
+    pub(super) fn enter_lane(&mut self, webhook: usize) -> usize {
         let hand = self.hands.current();
         let (worker, lane) = (hand.worker, hand.lane);
+        let (_, mode) = self.fresh_lane(worker, webhook);
         let is_proven = self.is_proven(worker, webhook);
-        (lane == LaneKind::Fresh)
-            .then(|| self.endpoints.stays.begin(self.fresh_lane(worker, webhook), is_proven, self.now))
+        self.endpoints.stays.begin(Stay { worker, mode, lane, webhook, is_proven }, self.now)
     }
 
     fn fresh_lane(&self, worker: usize, webhook: usize) -> FreshLane {
@@ -116,6 +125,12 @@ impl State {
         let fresh = self.fresh_lane(worker, webhook);
         self.lane_max < self.calls_of(worker).filter(is_old).count() * OLD_PARTS
             || self.endpoints.stays.is_crowded(fresh, self.lane_max, Some(decided_since))
+    }
+
+    /// How many requests at a webhook were under way at some time since a diversion may have been decided.
+    fn under_way_lately(&self, worker: usize, webhook: usize) -> usize {
+        let decided_since = self.now.saturating_sub(DECIDED_AGO);
+        self.endpoints.stays.at(worker, webhook, Some(decided_since))
     }
 
     fn calls_of(&self, worker: usize) -> impl Iterator<Item = &Called> {

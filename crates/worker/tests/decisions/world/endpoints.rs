@@ -60,8 +60,6 @@ pub(crate) struct Endpoints {
     scripts: BTreeMap<usize, VecDeque<Reply>>,
     moods: BTreeMap<usize, &'static [Reply]>,
     answer_times: BTreeMap<usize, Duration>,
-    /// How many requests each worker has under way at each webhook.
-    under_way: BTreeMap<(usize, usize), usize>,
     /// What each worker has seen of each webhook since it started.
     seen: BTreeMap<(usize, usize), Seen>,
     pub(crate) stays: Stays,
@@ -114,13 +112,6 @@ impl Endpoints {
         self.answer_times.get(&webhook).copied()
     }
 
-    /// A worker begins a request; returns how many it has under way at that webhook then.
-    pub(crate) fn begin(&mut self, worker: usize, webhook: usize) -> usize {
-        let under_way = self.under_way.entry((worker, webhook)).or_default();
-        *under_way += 1;
-        *under_way
-    }
-
     /// A worker has learnt what a request took.
     pub(crate) fn see(&mut self, worker: usize, webhook: usize, learnt: Learnt) {
         let Learnt { at, took, is_quick } = learnt;
@@ -134,13 +125,8 @@ impl Endpoints {
     }
 
     /// A request has ended.
-    pub(crate) fn end(&mut self, worker: usize, webhook: usize) {
-        *self.under_way.get_mut(&(worker, webhook)).expect("a request that was begun") -= 1;
-    }
-
     /// A worker is gone, and its requests with it.
     pub(crate) fn forget(&mut self, worker: usize) {
-        self.under_way.retain(|(other, _), _| *other != worker);
         self.seen.retain(|(other, _), _| *other != worker);
         self.stays.forget(worker);
     }

@@ -206,8 +206,8 @@ impl State {
 
     /// A worker is about to send. What it must not do is seen here, before the first byte.
     ///
-    /// * returns its stay in the fresh lane, if it came by that.
-    fn begin_request(&mut self, webhook: usize, revision: usize) -> Option<usize> {
+    /// * returns its stay.
+    fn begin_request(&mut self, webhook: usize, revision: usize) -> usize {
         let (now, hand) = (self.now, self.hands.current());
         let (event, worker) = (hand.event, hand.worker);
         if hand.is_lost {
@@ -223,8 +223,8 @@ impl State {
         if !self.wanting(event).contains(&webhook) {
             self.violate(format!("event {event} is sent to webhook {webhook}, which does not want it"));
         }
-        let under_way = self.endpoints.begin(worker, webhook);
-        if self.places_max < under_way {
+        let under_way = self.endpoints.stays.at(worker, webhook, None);
+        if self.places_max <= under_way {
             self.violate(format!("worker {worker} has {under_way} requests under way at webhook {webhook}"));
         }
         self.judge_lane(webhook);
@@ -264,15 +264,12 @@ impl State {
         self.endpoints.calls.len() - 1
     }
 
-    fn answer(&mut self, call: usize, stay: Option<usize>, took: Duration) -> Reply {
+    fn answer(&mut self, call: usize, stay: usize, took: Duration) -> Reply {
         let Self { endpoints, now, .. } = self;
         let call = &mut endpoints.calls[call];
         call.answered_at = Some(*now);
         let (worker, webhook, reply) = (call.worker, call.webhook, call.reply);
-        endpoints.end(worker, webhook);
-        if let Some(stay) = stay {
-            endpoints.stays.end(stay, *now);
-        }
+        endpoints.stays.end(stay, *now);
         if reply.outcome().is_some() {
             let is_quick = reply.is_success() && took <= SLOW_AFTER;
             endpoints.see(worker, webhook, Learnt { at: *now, took, is_quick });

@@ -1,9 +1,11 @@
-//! The requests that workers have made from their fresh lanes, and whether anything spoke for their webhooks then.
+//! The requests that workers have under way, or had a moment ago: from which lane, and whether anything spoke for their
+//! webhooks when they began.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bellhop_model::Mode;
+use bellhop_worker::LaneKind;
 
 /// What is under way at webhooks that nothing speaks for may hold so much of a lane: one part in so many. It is also from
 /// when on a lane is filling, by whatever is under way.
@@ -13,11 +15,13 @@ const PARTS: usize = 2;
 pub(crate) type FreshLane = (usize, Mode);
 
 /// One request.
-#[derive(Debug)]
-struct Stay {
-    lane: FreshLane,
-    is_proven: bool,
-    ended_at: Option<Duration>,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stay {
+    pub(crate) worker: usize,
+    pub(crate) mode: Mode,
+    pub(crate) lane: LaneKind,
+    pub(crate) webhook: usize,
+    pub(crate) is_proven: bool,
 }
 
 /// Nobody asks about what ended longer ago.
@@ -27,27 +31,28 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Stays {
     last: usize,
-    stays: BTreeMap<usize, Stay>,
+    /// With when each ended, if it has.
+    stays: BTreeMap<usize, (Stay, Option<Duration>)>,
 }
 
 impl Stays {
     /// * returns what it ends by.
-    pub(crate) fn begin(&mut self, lane: FreshLane, is_proven: bool, now: Duration) -> usize {
-        self.stays.retain(|_, stay| stay.ended_at.is_none_or(|ended_at| now <= ended_at + REMEMBERED));
+    pub(crate) fn begin(&mut self, stay: Stay, now: Duration) -> usize {
+        self.stays.retain(|_, (_, ended_at)| ended_at.is_none_or(|ended_at| now <= ended_at + REMEMBERED));
         self.last += 1;
-        self.stays.insert(self.last, Stay { lane, is_proven, ended_at: None });
+        self.stays.insert(self.last, (stay, None));
         self.last
     }
 
     pub(crate) fn end(&mut self, stay: usize, now: Duration) {
-        if let Some(stay) = self.stays.get_mut(&stay) {
-            stay.ended_at = Some(now);
+        if let Some((_, ended_at)) = self.stays.get_mut(&stay) {
+            *ended_at = Some(now);
         }
     }
 
     /// A worker is gone, and its requests with it.
     pub(crate) fn forget(&mut self, worker: usize) {
-        self.stays.retain(|_, stay| stay.lane.0 != worker);
+        self.stays.retain(|_, (stay, _)| stay.worker != worker);
     }
 
     /// Whether those at webhooks that nothing speaks for hold too much of a lane, now or since a moment.
@@ -60,12 +65,22 @@ impl Stays {
         lane_max < PARTS * self.of(lane, Some(since)).count()
     }
 
+    /// How many requests of a worker are under way at a webhook, from whatever lane, now or since a moment.
+    pub(crate) fn at(&self, worker: usize, webhook: usize, since: Option<Duration>) -> usize {
+        self.under_way(since).filter(|stay| (stay.worker, stay.webhook) == (worker, webhook)).count()
+    }
+
     fn of(&self, lane: FreshLane, since: Option<Duration>) -> impl Iterator<Item = &Stay> {
-        let is_under_way = move |stay: &&Stay| match (stay.ended_at, since) {
+        let is_of = move |stay: &&Stay| stay.lane == LaneKind::Fresh && (stay.worker, stay.mode) == lane;
+        self.under_way(since).filter(is_of)
+    }
+
+    fn under_way(&self, since: Option<Duration>) -> impl Iterator<Item = &Stay> {
+        let is_under_way = move |ended_at: Option<Duration>| match (ended_at, since) {
             (None, _) => true,
             (Some(ended_at), Some(since)) => since <= ended_at,
             (Some(_), None) => false,
         };
-        self.stays.values().filter(move |stay| stay.lane == lane).filter(is_under_way)
+        self.stays.values().filter(move |(_, ended_at)| is_under_way(*ended_at)).map(|(stay, _)| stay)
     }
 }
