@@ -16,8 +16,10 @@ const ENDPOINTS: [&str; 3] = ["steady", "other", "flaky"];
 pub struct Load {
     /// Where the requests go.
     pub receiver: Receiver,
-    /// Every answer waits behind it; open at first.
+    /// The answers of `steady` and `flaky` wait behind it; open at first.
     pub gate: Gate,
+    /// Those of `other` wait behind this one; open at first.
+    pub other_gate: Gate,
     events: usize,
 }
 
@@ -28,10 +30,11 @@ impl Load {
     /// When a webhook cannot be registered.
     pub async fn prepare(context: &Context, site: &Site, events: usize) -> Result<Self> {
         let receiver = context.receiver().await?;
-        let gate = Gate::default();
+        let (gate, other_gate) = (Gate::default(), Gate::default());
         gate.open();
+        other_gate.open();
         for name in ENDPOINTS {
-            let gate = gate.clone();
+            let gate = if name == "other" { other_gate.clone() } else { gate.clone() };
             let endpoint = receiver.endpoint_by(name, move |request, _| {
                 let is_even = request.webhook_id().ends_with(['0', '2', '4', '6', '8']);
                 let taken_at = if is_even { 2 } else { 3 };
@@ -40,7 +43,7 @@ impl Load {
             });
             site.operator.add_webhook(&endpoint.url).await?;
         }
-        Ok(Self { receiver, gate, events })
+        Ok(Self { receiver, gate, other_gate, events })
     }
 
     /// Publishes all events.

@@ -97,6 +97,12 @@ impl Gate {
         self.0.send_replace(false);
     }
 
+    /// How many answers wait now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.receiver_count()
+    }
+
     async fn pass(&self) {
         // An error means that no sender is left, but this value holds one.
         let _ = self.0.subscribe().wait_for(|is_open| *is_open).await;

@@ -61,11 +61,15 @@ const ALARMS: [([&str; 2], [&str; 2]); 2] = [
     (["set_disk_free_limit", "1000000000000000"], ["set_disk_free_limit", "50MB"]),
 ];
 
+/// The worker loses patience with the broker, and has deliveries in hand that wait for a place at their webhook.
+const BLOCKED_SETTINGS: [(&str, &str); 2] =
+    [("BELLHOP_WORKER_PUBLISH_TIMEOUT", "1s"), ("BELLHOP_WORKER_WEBHOOK_IN_FLIGHT_MAX", "2")];
+
 /// Memory, then disk: nobody is sent what could not be recorded, and everything goes on when it is over.
 pub async fn no_attempt_is_started_while_the_broker_blocks(context: Context) -> Result<()> {
     let broker = context.private_stack(&[Service::Rabbitmq]).await?;
-    let impatient = [&[("BELLHOP_WORKER_PUBLISH_TIMEOUT", "1s")], &SETTINGS[..]].concat();
-    let site = context.site_on_with(&broker, &impatient).await?;
+    let few_places = [&BLOCKED_SETTINGS[..], &SETTINGS[..]].concat();
+    let site = context.site_on_with(&broker, &few_places).await?;
     let load = Load::prepare(&context, &site, EVENTS).await?;
     let worker = site.worker().await?;
 
@@ -74,8 +78,9 @@ pub async fn no_attempt_is_started_while_the_broker_blocks(context: Context) -> 
         load.await_share((number + 1, 4)).await?;
         let earlier = worker.logs().lines().len();
         load.gate.shut();
+        load.other_gate.shut();
         broker.ctl(raise).await?;
-        // A broker tells only who publishes.
+        // A broker tells only who publishes: what came of the requests that are answered now.
         load.gate.open();
         worker.logs().await_line_after(earlier, "the broker blocks publishers").await?;
         ensure_still(&load, &worker).await?;
@@ -87,21 +92,22 @@ pub async fn no_attempt_is_started_while_the_broker_blocks(context: Context) -> 
     load.ensure_settled(&site, worker, 0).await
 }
 
-/// Messages in the worker's hand.
-const IN_HAND: &str = r#"bellhop_lane_in_flight{lane="fresh",mode="test"}"#;
-
 /// How often a worker is asked for its metrics, so that its other tasks get their turns, too.
 const LOOKS: usize = 50;
 
-/// Insists that once every request under way has its result, no other is begun although there is something to send.
+/// Insists that nothing is begun once the worker knows, not even where a place becomes free.
 async fn ensure_still(load: &Load, worker: &Worker) -> Result<()> {
-    let requests = eventually("every request to have its result", || async {
-        let requests = load.receiver.requests().len();
-        Ok((attempts(worker).await? == requests).then_some(requests))
+    let requests = eventually("requests to be answered, but for those at the gate", || async {
+        let accounted_for = attempts(worker).await? + load.other_gate.waiting();
+        Ok((accounted_for == load.receiver.requests().len()).then_some(accounted_for))
     })
     .await?;
-    // Messages in hand wait for the broker. Whoever did not would have sent them by the time all this is answered.
-    worker.await_figure(IN_HAND, 1).await?;
+    // Whoever waits for one of their places gets it.
+    load.other_gate.open();
+    eventually("those at the gate to be answered", || async {
+        Ok((requests <= attempts(worker).await?).then_some(()))
+    })
+    .await?;
     for _ in 0..LOOKS {
         worker.metrics().await?;
     }
