@@ -1,31 +1,83 @@
 //! Ports that nobody else takes while a server is down.
 
-use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rand::seq::SliceRandom as _;
 
 /// Below the range that systems draw the ports of outgoing connections from (32768 and up on Linux): a case may kill a
 /// server and start it again, and under load some connection would sit on its port by then.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// What this program has found so far. Whoever gets a port listens on it only seconds later, and other cases of this
-/// program look for theirs meanwhile.
-static FOUND: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+/// The folder, among temporary files, of one file for each port that somebody ever found. Whoever gets a port listens on it
+/// only seconds later; until then, and whenever its server is down, a lock on the file says that it is taken.
+const FOLDER: &str = "bellhop-tests-ports";
 
-/// Finds ports on which nobody listens, in random order so that parallel programs seldom meet.
+/// The locks of this program. They end with it, however it ends.
+static LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
+/// Finds ports on which nobody listens and that are no other case's and no other program's, in random order so that few ask
+/// for the same.
 ///
 /// # Errors
-/// When there are not as many.
+/// When there are not as many, or no file can be locked.
 pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let folder = std::env::temp_dir().join(FOLDER);
+    std::fs::create_dir_all(&folder).with_context(|| format!("make `{}`", folder.display()))?;
     let mut candidates: Vec<u16> = RANGE.collect();
     candidates.shuffle(&mut rand::rng());
-    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut is_free =
-        |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok() && found.insert(*port);
-    let free: Vec<u16> = candidates.into_iter().filter(&mut is_free).take(count).collect();
-    ensure!(free.len() == count, "there are not {count} free ports in {RANGE:?}");
-    Ok(free)
+    let mut found = Vec::with_capacity(count);
+    for port in candidates {
+        if found.len() == count {
+            return Ok(found);
+        }
+        // Locked first: what nobody listens on a moment earlier may be another's by now.
+        let Some(lock) = lock(&folder, port)? else { continue };
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            found.push(port);
+            LOCKS.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
+        }
+    }
+    ensure!(found.len() == count, "there are not {count} free ports in {RANGE:?}");
+    Ok(found)
+}
+
+/// Locks a port's file, unless somebody has.
+fn lock(folder: &Path, port: u16) -> Result<Option<File>> {
+    let path = folder.join(port.to_string());
+    let file = File::create(&path).with_context(|| format!("make `{}`", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock `{}`", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_port_is_found_twice() -> Result<()> {
+        let [first, second] = [free_ports(20)?, free_ports(20)?];
+        let all: BTreeSet<u16> = first.iter().chain(&second).copied().collect();
+        ensure!(all.len() == 40, "{first:?} and {second:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_port_is_ones_own_until_one_ends() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("{FOLDER}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        let mine = lock(&folder, 20_000)?;
+        ensure!(mine.is_some() && lock(&folder, 20_000)?.is_none() && lock(&folder, 20_001)?.is_some());
+        drop(mine);
+        ensure!(lock(&folder, 20_000)?.is_some());
+        Ok(std::fs::remove_dir_all(&folder)?)
+    }
 }
