@@ -10,10 +10,11 @@ rabbitmq_ports() {
     [[ -n $BELLHOP_STACK_JOIN ]] || echo "$BELLHOP_STACK_EPMD_PORT epmd"
 }
 
-# Debian's /usr/sbin wrappers change to the system's user and folder, so the scripts behind them are called.
+# Debian's /usr/sbin wrappers change to the system's user and folder, so the scripts behind them are called. Who has another
+# release in /opt beside Debian's wants that one.
 rabbitmq_scripts() {
     local folder
-    for folder in /usr/lib/rabbitmq/bin /opt/rabbitmq/sbin; do
+    for folder in /opt/rabbitmq/sbin /usr/lib/rabbitmq/bin; do
         [[ ! -x $folder/rabbitmq-server ]] || { echo "$folder" && return; }
     done
     return 1

@@ -48,7 +48,8 @@ impl Topology {
             let (found, left_over) = look(declarer, *way).await?;
             let channel = open_channel(declarer).await?;
             for step in way.steps(&found) {
-                make(&channel, step).await?;
+                let made = make(&channel, step).await;
+                made.map_err(|error| if found.is_hashing { error } else { unknown_type(way.mode, error) })?;
             }
             spread.push(Spread { mode: way.mode, shards: way.shards, left_over });
         }
@@ -95,6 +96,17 @@ async fn make(channel: &Channel, step: Step) -> Result<(), DeclareError> {
                 channel.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await;
             deleted.map_err(|error| judge(&exchange, error))
         }
+    }
+}
+
+/// Tells that the broker cannot hash, where what it refused was an exchange that was not there. RabbitMQ 4 refuses a type
+/// that it does not know with the code for an exchange that exists with other arguments; 3.x has a code for it.
+fn unknown_type(mode: Mode, error: DeclareError) -> DeclareError {
+    match error {
+        DeclareError::Different { name, .. } if name == shards_exchange(mode) => {
+            DeclareError::MissingPlugin { name }
+        }
+        other => other,
     }
 }
 
