@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use bellhop_store::RECOVERY_PACE_MAX;
 use bellhop_tests::choice::number;
 use bellhop_tests::tree;
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub(crate) struct Conditions {
     pub(crate) dead: usize,
     /// Exhausted deliveries that a recovery owes again.
     pub(crate) recover: usize,
+    /// How many of them a second.
+    pub(crate) pace: usize,
     /// How often the halves of a comparison are performed.
     pub(crate) pairs: usize,
     /// Where the servers keep their files.
@@ -45,6 +48,7 @@ impl Conditions {
             events: number("EVENTS", 100_000, 500..=500_000)?,
             dead: number("DEAD", 10_000, 30..=30_000)?,
             recover: number("RECOVER", 100_000, 100..=1_000_000)?,
+            pace: number("PACE", RECOVERY_PACE_MAX as usize, 1..=RECOVERY_PACE_MAX as usize)?,
             pairs: number("PAIRS", 3, 1..=15)?,
             files: Files::read()?,
             scenarios: match std::env::var("ROWS") {
@@ -64,7 +68,7 @@ impl Conditions {
 
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rate, seconds, events, dead, recover, pairs, files, scenarios, .. } = self;
+        let Self { rate, seconds, events, dead, recover, pace, pairs, files, scenarios, .. } = self;
         let trickle = self.trickle();
         writeln!(
             f,
@@ -72,7 +76,7 @@ impl fmt::Display for Conditions {
         )?;
         write!(
             f,
-            "bursts of {events} (EVENTS), {dead} dead endpoints (DEAD), {recover} recovered (RECOVER), servers' files {files} (FILES), {} of {} scenarios (ROWS)",
+            "bursts of {events} (EVENTS), {dead} dead endpoints (DEAD), {recover} recovered (RECOVER), {pace} a second (PACE), servers' files {files} (FILES), {} of {} scenarios (ROWS)",
             scenarios.len(),
             SCENARIOS.len()
         )

@@ -148,6 +148,7 @@ Environment variables:
   EVENTS    events of a burst or flood, 500 to 500000; default 100000
   DEAD      dead endpoints at once, 30 to 30000; default 10000
   RECOVER   exhausted deliveries that are owed again, 100 to 1000000; default 100000
+  PACE      how many of them a second, 1 to 1000; default 1000, the most that operators may ask for
   PAIRS     how often halves are compared, 1 to 15; default 3. Medians are told, and how far the rest lie.
   FILES     where the servers keep their files: memory, so that no disk shared with others disturbs, or disk; default
             memory

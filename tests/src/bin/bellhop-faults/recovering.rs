@@ -22,9 +22,6 @@ use tokio_postgres::NoTls;
 use crate::sink::Run;
 use crate::webhook::Webhook;
 
-/// Deliveries a second: the most that a recovery may owe.
-pub(crate) const PACE: u32 = 1_000;
-
 /// Ends in one transaction.
 const ENDS_AT_ONCE: usize = 500;
 
@@ -67,7 +64,9 @@ impl Recovering {
     }
 
     /// Has everything owed again.
-    pub(crate) async fn begin(&self) -> Result<()> {
+    ///
+    /// * `pace`: deliveries a second.
+    pub(crate) async fn begin(&self, pace: u32) -> Result<()> {
         let Owed { organisation, webhook } =
             self.owed.as_ref().context("nothing is on record to be recovered")?;
         let filter = RecoveryFilter {
@@ -77,7 +76,7 @@ impl Recovering {
             since: OffsetDateTime::UNIX_EPOCH,
             until: None,
         };
-        let new = NewRecovery { filter, pace: PACE, patience: RECOVERY_COUNT_PATIENCE };
+        let new = NewRecovery { filter, pace, patience: RECOVERY_COUNT_PATIENCE };
         let author = Author { actor: Actor::System, address: None, request: None };
         let organisation = self.store.organisation(Mode::Test, organisation, &author);
         organisation.begin_recovery(&new).await.context("begin the recovery").map(drop)

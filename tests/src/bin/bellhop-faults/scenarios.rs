@@ -78,8 +78,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "recovery",
-        words: "50 organisations trickle while RECOVER exhausted deliveries of one are owed again, 1000/s, a recorder \
-                running; without: none are; apart: in a vhost and a database, by a worker and a recorder of its own",
+        words: "50 organisations trickle while RECOVER exhausted deliveries of one are owed again, PACE a second, a \
+                recorder running; without: none are; apart: in a vhost and a database, by a worker and a recorder of its own",
         halves: recovery::recovery,
         comparisons: BESIDE,
     },

@@ -52,7 +52,8 @@ impl Scene<'_> {
             let mode = self.plan.webhooks[stream.webhooks[0]].mode;
             let published = if stream.part == Part::Recovered {
                 let owing = recorders.iter().find(|recorder| recorder.is_owing());
-                owing.context("nobody is there to recover")?.begin().await?;
+                let pace = u32::try_from(stream.per_second.context("a recovery has a pace")?)?;
+                owing.context("nobody is there to recover")?.begin(pace).await?;
                 None
             } else {
                 Some(self.publish(index + 1, (mode, stream.events), stream.per_second).await?)
