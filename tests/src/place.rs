@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use hyper::Method;
 use redis::aio::MultiplexedConnection;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
 use crate::http;
 use crate::patience::eventually;
@@ -104,6 +104,18 @@ impl Place {
     pub async fn redis(&self) -> Result<MultiplexedConnection> {
         let client = redis::Client::open(self.redis_url())?;
         client.get_multiplexed_async_connection().await.context("connect to Redis")
+    }
+
+    /// A connection to the tables beside the program; it ends when it is dropped.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn postgres(&self) -> Result<Client> {
+        let (client, connection) =
+            tokio_postgres::connect(&self.postgres_url(), NoTls).await.context("connect to PostgreSQL")?;
+        tokio::spawn(connection);
+        client.batch_execute("SET search_path TO bellhop").await?;
+        Ok(client)
     }
 
     /// The servers this place lies on.

@@ -27,7 +27,7 @@ use bellhop_tests::tab::Tab;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::process::Command;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use crate::visit::Visit;
 
@@ -91,7 +91,7 @@ impl Stage {
         for number in 0..QUIET_WEBHOOKS {
             quiet.push(register(&operator, &format!("quiet/{number}")).await?);
         }
-        let tables = connect(&place).await?;
+        let tables = place.postgres().await?;
         let seed = Seed { organisation: ORGANISATION, hot: &hot, quiet: &quiet, deliveries };
         seed::fill(&store, &tables, &seed).await.context("fill the log")?;
         tables.execute(FILL_RATES, &[]).await.context("fill the rates")?;
@@ -139,14 +139,6 @@ fn open(place: &Place) -> Result<Store> {
     let keys = SealingKeys::parse(&place.addresses().sealing_key)?;
     let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(place.redis_url()));
     Ok(Store::open(&StoreOptions::new(postgres, redis, keys))?)
-}
-
-async fn connect(place: &Place) -> Result<Client> {
-    let (client, connection) =
-        tokio_postgres::connect(&place.postgres_url(), NoTls).await.context("connect to PostgreSQL")?;
-    tokio::spawn(connection);
-    client.batch_execute("SET search_path TO bellhop").await?;
-    Ok(client)
 }
 
 /// Starts the API, and gives where it listens.

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{Stage, connect};
+use crate::stage::Stage;
 
 /// How often it is looked who waits for a lock.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -51,7 +51,7 @@ pub(crate) async fn measure(stage: &Stage, days: &[OffsetDateTime]) -> Result<Dr
     let stopping = CancellationToken::new();
     let writer = tokio::spawn(write(stage.store.clone(), stopping.clone()));
     let reader = tokio::spawn(read(stage.store.clone(), stage.hot.parse()?, stopping.clone()));
-    let looker = tokio::spawn(look(connect(&stage.place).await?, stopping.clone()));
+    let looker = tokio::spawn(look(stage.place.postgres().await?, stopping.clone()));
     let began = Instant::now();
     // A day goes when it is over as a whole; what is left of the day before is kept.
     let upkeep = stage.store.keep_log(kept_for(age - 1)).await?.context("somebody else keeps the log")?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use bellhop_store::{SealingKeys, ServerUrl, Store, StoreOptions};
 use bellhop_tests::amqp::Amqp;
 use bellhop_tests::ground::Ground;
@@ -12,7 +12,7 @@ use bellhop_tests::operator::{Operator, Registration};
 use bellhop_tests::place::Place;
 use bellhop_tests::stack::{Service, Stack};
 use tokio::process::Command;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 /// The core that the recorder runs on.
 const CORE: &str = "0";
@@ -53,7 +53,7 @@ impl Stage {
         let keys = SealingKeys::parse(&stack.addresses().sealing_key)?;
         let (postgres, redis) = (ServerUrl::new(place.postgres_url()), ServerUrl::new(place.redis_url()));
         let store = Store::open(&StoreOptions::new(postgres, redis, keys))?;
-        let tables = connect(&place).await?;
+        let tables = place.postgres().await?;
         let amqp = Amqp::connect(&place.amqp_url()).await?;
         let folder = folder.to_owned();
         Ok(Self { place, store, tables, amqp, hot, machine, binary, folder, _stack: stack, _ground: ground })
@@ -71,13 +71,4 @@ impl Stage {
         let row = self.tables.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
-}
-
-/// One more connection to the tables.
-pub(crate) async fn connect(place: &Place) -> Result<Client> {
-    let (client, connection) =
-        tokio_postgres::connect(&place.postgres_url(), NoTls).await.context("connect to PostgreSQL")?;
-    tokio::spawn(connection);
-    client.batch_execute("SET search_path TO bellhop").await?;
-    Ok(client)
 }

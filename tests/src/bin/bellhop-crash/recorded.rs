@@ -7,7 +7,7 @@ use bellhop_model::{Attempt, DeliveryId, End, EndReason, Series};
 use bellhop_tests::place::Place;
 use bellhop_tests::receiver::Request;
 use serde::Serialize;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 /// Path, event, attempt, status, signature.
 type Made = (String, String, i16, Option<i32>, String);
@@ -34,11 +34,7 @@ pub(crate) struct Tables(Client);
 impl Tables {
     /// Connects.
     pub(crate) async fn open(place: &Place) -> Result<Self> {
-        let (client, connection) =
-            tokio_postgres::connect(&place.postgres_url(), NoTls).await.context("connect to PostgreSQL")?;
-        tokio::spawn(connection);
-        client.batch_execute("SET search_path TO bellhop").await?;
-        Ok(Self(client))
+        Ok(Self(place.postgres().await?))
     }
 
     /// The deliveries that ended other than delivered.

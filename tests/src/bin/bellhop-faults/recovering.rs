@@ -17,7 +17,6 @@ use bellhop_tests::measuring::role::Role;
 use bellhop_tests::place::Place;
 use time::OffsetDateTime;
 use tokio::process::Command;
-use tokio_postgres::{Client, NoTls};
 
 use crate::sink::Run;
 use crate::webhook::Webhook;
@@ -101,8 +100,8 @@ impl Recovering {
 /// Records each event of a run as exhausted at its only webhook.
 async fn exhaust(store: &Store, place: &Place, (number, run): (u32, &Run)) -> Result<Owed> {
     let organisation = Webhook::organisation(*run.turns.first().context("it is for a webhook")?);
-    let postgres = connect(place).await?;
-    let select = "SELECT id FROM bellhop.webhooks WHERE organisation = $1";
+    let postgres = place.postgres().await?;
+    let select = "SELECT id FROM webhooks WHERE organisation = $1";
     let webhook = postgres.query_one(select, &[&organisation]).await?.get::<_, &str>(0).parse()?;
     let template = Template::of(Mode::Test, &organisation)?;
     let numbers: Vec<usize> = (0..run.events).collect();
@@ -135,11 +134,4 @@ fn end(body: Vec<u8>, webhook: &WebhookId) -> Result<End> {
         ended_at_us: micros_of(OffsetDateTime::now_utc()),
         event: body,
     })
-}
-
-async fn connect(place: &Place) -> Result<Client> {
-    let (client, connection) =
-        tokio_postgres::connect(&place.postgres_url(), NoTls).await.context("connect to PostgreSQL")?;
-    tokio::spawn(connection);
-    Ok(client)
 }

@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{ApiKey, Mode, Role};
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio_postgres::NoTls;
 
 use super::ground::{Ground, OPERATOR, webhook};
 use crate::appointment::{ORGANISATION, SCHEDULED};
@@ -68,8 +67,7 @@ pub async fn who_did_what_is_on_record_with_the_change(context: Context) -> Resu
     ensure!(told.iter().all(|entry| entry["actor"]["name"] == who.id().as_str()), "{}", entries.text);
 
     // Where the entry cannot be written, nothing is changed.
-    let (client, connection) = tokio_postgres::connect(&ground.site.place.postgres_url(), NoTls).await?;
-    tokio::spawn(connection);
+    let client = ground.site.place.postgres().await?;
     client.batch_execute("ALTER TABLE bellhop.audit ADD CONSTRAINT full_up CHECK (false) NOT VALID").await?;
     let refused = api.post(key, "/v1/webhooks", &webhook("https://example.org/c")).send().await;
     ensure!(refused.is_err_and(|error| format!("{error:#}").contains("a fault of ours")), "it was made");

@@ -6,7 +6,6 @@ use anyhow::{Result, ensure};
 use bellhop_model::{Mode, Role};
 use futures_util::future::try_join_all;
 use serde_json::json;
-use tokio_postgres::NoTls;
 
 use super::ground::{Ground, webhook};
 use crate::api::Call;
@@ -49,8 +48,7 @@ pub async fn the_same_creation_twice_is_made_once_and_answered_alike(context: Co
     ground.organisation()?.remove_webhook(&first.text_of("id")?.parse()?, None).await?;
     ensure!(create(key, url, "one").expect(201).await?.text == first.text);
 
-    let (client, connection) = tokio_postgres::connect(&ground.site.place.postgres_url(), NoTls).await?;
-    tokio::spawn(connection);
+    let client = ground.site.place.postgres().await?;
     let lies_open =
         "SELECT count(*) FROM bellhop.idempotent_answers WHERE position('whsec_'::bytea IN sealed) > 0
         OR position('example.org'::bytea IN sealed) > 0";

@@ -7,7 +7,6 @@ use bellhop_model::{Mode, Role};
 use bellhop_store::Author;
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio_postgres::NoTls;
 
 use super::ground::{Ground, OPERATOR, limited_key};
 use crate::appointment::{ORGANISATION, SCHEDULED};
@@ -140,8 +139,7 @@ pub async fn a_sign_in_opens_once_and_for_its_time(context: Context) -> Result<(
     ensure!(open("signin_AAAA").await?.is_none() && open("").await?.is_none());
 
     let late = ask(&wish).expect(201).await?.text_of("token")?;
-    let (client, connection) = tokio_postgres::connect(&ground.site.place.postgres_url(), NoTls).await?;
-    tokio::spawn(connection);
+    let client = ground.site.place.postgres().await?;
     client.execute("UPDATE bellhop.sign_ins SET expires_at = now() WHERE used_at IS NULL", &[]).await?;
     ensure!(open(&late).await?.is_none(), "it opens after its time");
     let nurse = ask(&json!({ "user": "bob", "role": "nurse" })).expect(403).await?;

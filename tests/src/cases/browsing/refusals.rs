@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use tokio_postgres::NoTls;
 
 use super::ground::{Ground, OPERATOR};
 use crate::appointment::ORGANISATION;
@@ -35,8 +34,7 @@ async fn expired_link(ground: &Ground) -> Result<String> {
     let ask = ground.api.post(OPERATOR, "/v1/console/sign-ins", &wish);
     let ask = ask.header("bellhop-mode", "test").header("bellhop-organisation", ORGANISATION);
     let token = ask.expect(201).await?.text_of("token")?;
-    let (client, connection) = tokio_postgres::connect(&ground.site.place.postgres_url(), NoTls).await?;
-    tokio::spawn(connection);
+    let client = ground.site.place.postgres().await?;
     let expire = "UPDATE bellhop.sign_ins SET expires_at = now()";
     client.execute(expire, &[]).await.context("let the link expire")?;
     Ok(format!("/console/sign-in?token={token}"))

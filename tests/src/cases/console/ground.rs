@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result};
 use bellhop_model::{Mode, Role};
 use bellhop_store::{Author, NewKey, NewSignIn, Store};
-use tokio_postgres::NoTls;
 
 use crate::api::Api;
 use crate::appointment::ORGANISATION;
@@ -88,10 +87,7 @@ impl Console {
     /// # Errors
     /// PostgreSQL's.
     pub async fn alter(&self, statement: &str) -> Result<u64> {
-        let url = self.site.place.postgres_url();
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.context("connect")?;
-        tokio::spawn(connection);
-        Ok(client.execute(statement, &[]).await?)
+        Ok(self.site.place.postgres().await?.execute(statement, &[]).await?)
     }
 
     /// Adds a webhook in a tab, and gives its id and secret.

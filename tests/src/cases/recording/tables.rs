@@ -36,12 +36,7 @@ pub(crate) struct DeliveryRow {
 impl Tables {
     /// Connects.
     pub(crate) async fn open(site: &Site) -> Result<Self> {
-        let url = site.place.postgres_url();
-        let (client, connection) =
-            tokio_postgres::connect(&url, NoTls).await.context("connect to PostgreSQL")?;
-        tokio::spawn(connection);
-        client.batch_execute("SET search_path TO bellhop").await?;
-        Ok(Self { client, url })
+        Ok(Self { client: site.place.postgres().await?, url: site.place.postgres_url() })
     }
 
     /// Keeps everybody else out of a table for as long as this connection is open.
