@@ -1,8 +1,9 @@
 //! Ports that nobody else takes while a server is down.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,9 +13,10 @@ use rand::seq::SliceRandom as _;
 /// server and start it again, and under load some connection would sit on its port by then.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// The folder, among temporary files, of one file for each port that somebody ever found. Whoever gets a port listens on it
-/// only seconds later; until then, and whenever its server is down, a lock on the file says that it is taken.
-const FOLDER: &str = "bellhop-tests-ports";
+/// The folder, among temporary files, of one file for each port that was ever found. Whoever gets a port listens on it only
+/// seconds later; until then, and whenever its server is down, a lock on the file says that it is taken. The user's number
+/// follows the name: what one user has made, another may not write.
+const FOLDER: &str = "bellhop-ports";
 
 /// The locks of this program. They end with it, however it ends.
 static LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
@@ -25,14 +27,13 @@ static LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
 /// # Errors
 /// When there are not as many, or no file can be locked.
 pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let folder = std::env::temp_dir().join(FOLDER);
-    std::fs::create_dir_all(&folder).with_context(|| format!("make `{}`", folder.display()))?;
+    let folder = folder()?;
     let mut candidates: Vec<u16> = RANGE.collect();
     candidates.shuffle(&mut rand::rng());
     let mut found = Vec::with_capacity(count);
     for port in candidates {
         if found.len() == count {
-            return Ok(found);
+            break;
         }
         // Locked first: what nobody listens on a moment earlier may be another's by now.
         let Some(lock) = lock(&folder, port)? else { continue };
@@ -43,6 +44,13 @@ pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
     }
     ensure!(found.len() == count, "there are not {count} free ports in {RANGE:?}");
     Ok(found)
+}
+
+fn folder() -> Result<PathBuf> {
+    let user = fs::metadata("/proc/self").context("ask which user runs this")?.uid();
+    let folder = std::env::temp_dir().join(format!("{FOLDER}-{user}"));
+    fs::create_dir_all(&folder).with_context(|| format!("make `{}`", folder.display()))?;
+    Ok(folder)
 }
 
 /// Locks a port's file, unless somebody has.
@@ -58,26 +66,25 @@ fn lock(folder: &Path, port: u16) -> Result<Option<File>> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn no_port_is_found_twice() -> Result<()> {
-        let [first, second] = [free_ports(20)?, free_ports(20)?];
-        let all: BTreeSet<u16> = first.iter().chain(&second).copied().collect();
-        ensure!(all.len() == 40, "{first:?} and {second:?}");
+    fn what_is_found_stays_locked() -> Result<()> {
+        let folder = folder()?;
+        for port in free_ports(20)? {
+            ensure!(lock(&folder, port)?.is_none(), "port {port} can be found twice");
+        }
         Ok(())
     }
 
     #[test]
     fn a_port_is_ones_own_until_one_ends() -> Result<()> {
-        let folder = std::env::temp_dir().join(format!("{FOLDER}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
+        let folder = std::env::temp_dir().join(format!("{FOLDER}-of-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
         let mine = lock(&folder, 20_000)?;
         ensure!(mine.is_some() && lock(&folder, 20_000)?.is_none() && lock(&folder, 20_001)?.is_some());
         drop(mine);
         ensure!(lock(&folder, 20_000)?.is_some());
-        Ok(std::fs::remove_dir_all(&folder)?)
+        Ok(fs::remove_dir_all(&folder)?)
     }
 }
