@@ -68,7 +68,7 @@ pub struct DeliveryCursorError;
 
 pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
 
-/// By these very words the planner knows that the index of what is not delivered will do.
+/// What was not taken was not delivered: by these very words the planner knows that the index of that will do.
 const UNDELIVERED: &str = "state <> 'delivered'";
 
 /// The same of what was delivered, whose row has the status of the request that was taken.
@@ -131,18 +131,12 @@ impl DeliveryFilter {
             let count = parameters.len();
             conditions.push(format!("(begun_at, id) < (${}, ${count})", count - 1));
         }
-        if self.excludes_delivered() {
-            conditions.push(UNDELIVERED.to_owned());
-        } else if self.status.is_some() {
-            conditions.push(TAKEN.to_owned());
+        // Whoever asks for a state has said it. Said twice, the planner takes it for rarer than it is.
+        if let (None, Some(status)) = (self.state, self.status) {
+            let state = if status.label() == DELIVERED { TAKEN } else { UNDELIVERED };
+            conditions.push(state.to_owned());
         }
         (conditions.join(" AND "), parameters)
-    }
-
-    /// Whether nothing that was delivered can be asked for.
-    fn excludes_delivered(&self) -> bool {
-        let by_state = self.state.is_some_and(|state| state != DeliveryStateName::Delivered);
-        by_state || self.status.is_some_and(|status| status.label() != DELIVERED)
     }
 }
 
@@ -257,24 +251,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_delivered_is_found_by_its_own_index() {
-        let with_state =
-            |state| DeliveryFilter { state: Some(state), ..DeliveryFilter::default() }.conditions().0;
+    fn a_status_says_whether_it_was_delivered_and_a_state_is_said_once() {
         let with_status =
             |status| DeliveryFilter { status: Some(status), ..DeliveryFilter::default() }.conditions().0;
-        for conditions in [
-            with_state(DeliveryStateName::Exhausted),
-            with_state(DeliveryStateName::Retrying),
-            with_status(StatusFilter::Class(5)),
-            with_status(StatusFilter::Exactly(404)),
-        ] {
+        for failed in [StatusFilter::Class(5), StatusFilter::Exactly(404)] {
+            let conditions = with_status(failed);
             assert!(conditions.ends_with(" AND state <> 'delivered'"), "{conditions}");
-        }
-        for conditions in [with_state(DeliveryStateName::Delivered), with_status(StatusFilter::Exactly(204))]
-        {
-            assert!(!conditions.contains("<> 'delivered'"), "{conditions}");
         }
         let taken = with_status(StatusFilter::Exactly(204));
         assert!(taken.ends_with(" AND status = $2 AND state = 'delivered'"), "{taken}");
+        let status = Some(StatusFilter::Class(5));
+        let both =
+            DeliveryFilter { state: Some(DeliveryStateName::Exhausted), status, ..DeliveryFilter::default() };
+        assert_eq!(both.conditions().0, "true AND state = $1 AND outcome = $2");
     }
 }
