@@ -34,11 +34,14 @@ const LOCK: &str = "
     SELECT webhook, states, event_type, since, until, created_by, after_begun_at, after_id
     FROM recoveries WHERE id = $1 AND leased_by = $2 AND state = 'running' FOR UPDATE";
 
+/// Planned for each page: it depends on how many the recovery has begun which index is the shorter.
 const UNPUBLISHED: &str = "
     SELECT delivery, series, mode, organisation, event, event_type, webhook, recovery, begun_at FROM series
     WHERE recovery = $1 AND published_at IS NULL AND withdrawn_at IS NULL
     ORDER BY begun_at, delivery LIMIT $2";
 
+/// Planned for each page, so that its place in the order is where the index is entered: with `OR` and the place unknown, each
+/// page would read all before it.
 const NEXT: &str = "
     SELECT id, begun_at FROM deliveries
     WHERE webhook = $1 AND $2 <= begun_at AND begun_at < $3 AND state = ANY ($4)
@@ -106,7 +109,8 @@ impl Store {
     ) -> Result<Option<Recovery>, StoreError> {
         let take = async |client: &mut Object| {
             let parameters: [&(dyn ToSql + Sync); 3] = [&holder.0, &LEASE.as_secs_f64(), &mode.as_str()];
-            let row = client.query_opt(&format!("{TAKE}{RECOVERY_COLUMNS}"), &parameters).await?;
+            let statement = client.prepare_cached(&format!("{TAKE}{RECOVERY_COLUMNS}")).await?;
+            let row = client.query_opt(&statement, &parameters).await?;
             row.as_ref().map(recovery).transpose()
         };
         self.inner.postgres.run(take).await
@@ -152,7 +156,8 @@ impl Store {
         let give_back = async |client: &mut Object| {
             let parameters: [&(dyn ToSql + Sync); 4] =
                 [&id.as_str(), &holder.0, &after.as_secs_f64(), &waits_for];
-            client.execute(GIVE_BACK, &parameters).await?;
+            let statement = client.prepare_cached(GIVE_BACK).await?;
+            client.execute(&statement, &parameters).await?;
             Ok(())
         };
         self.inner.postgres.run(give_back).await
@@ -164,7 +169,9 @@ async fn lock(
     id: &RecoveryId,
     holder: &LeaseHolder,
 ) -> Result<Option<Locked>, Fault> {
-    let Some(row) = transaction.query_opt(LOCK, &[&id.as_str(), &holder.0]).await? else { return Ok(None) };
+    let statement = transaction.prepare_cached(LOCK).await?;
+    let row = transaction.query_opt(&statement, &[&id.as_str(), &holder.0]).await?;
+    let Some(row) = row else { return Ok(None) };
     let states: Vec<&str> = row.try_get("states")?;
     let states = states.into_iter().map(str::parse).collect::<Result<_, _>>();
     let after: Option<OffsetDateTime> = row.try_get("after_begun_at")?;
@@ -190,8 +197,8 @@ async fn owe_locked(
         let owed = unpublished.iter().map(owed).collect::<Result<Vec<_>, _>>()?;
         return Ok(RecoveryPage::Owed(owed));
     }
-    let select = "SELECT disabled_reason FROM webhooks WHERE id = $1";
-    let failure = match transaction.query_opt(select, &[&locked.webhook]).await? {
+    let statement = transaction.prepare_cached("SELECT disabled_reason FROM webhooks WHERE id = $1").await?;
+    let failure = match transaction.query_opt(&statement, &[&locked.webhook]).await? {
         None => Some(RecoveryFailure::WebhookRemoved),
         Some(row) if row.try_get::<_, Option<&str>>("disabled_reason")?.is_some() => {
             Some(RecoveryFailure::WebhookDisabled)
@@ -223,7 +230,8 @@ async fn owe_locked(
         &number(others.len()),
         &LEASE.as_secs_f64(),
     ];
-    transaction.execute(ADVANCE, &parameters).await?;
+    let statement = transaction.prepare_cached(ADVANCE).await?;
+    transaction.execute(&statement, &parameters).await?;
     Ok(RecoveryPage::Owed(begun))
 }
 

@@ -62,7 +62,8 @@ impl Store {
     pub async fn take_owed_series(&self) -> Result<Vec<OwedSeries>, StoreError> {
         let take = async |client: &mut Object| {
             let most = i64::try_from(SERIES_PAGE_MAX).unwrap_or(i64::MAX);
-            let rows = client.query(TAKE, &[&most, &LEASE.as_secs_f64()]).await?;
+            let statement = client.prepare_cached(TAKE).await?;
+            let rows = client.query(&statement, &[&most, &LEASE.as_secs_f64()]).await?;
             rows.iter().map(owed).collect()
         };
         self.inner.postgres.run(take).await
@@ -83,7 +84,8 @@ impl Store {
         let read = async |client: &mut Object| {
             let parameters: [&(dyn ToSql + Sync); 3] = [&modes, &organisations, &events];
             let mut sealed: Vec<Option<Vec<u8>>> = vec![None; owed.len()];
-            for row in client.query(PAYLOADS, &parameters).await? {
+            let statement = client.prepare_cached(PAYLOADS).await?;
+            for row in client.query(&statement, &parameters).await? {
                 let place = usize::try_from(row.try_get::<_, i64>("place")? - 1);
                 let place = place.expect("places are counted from 1");
                 sealed[place] = Some(row.try_get("sealed")?);
@@ -153,7 +155,8 @@ async fn lock_recovery<'o>(
     let recovery = series.first().and_then(|owed| owed.recovery.as_ref());
     debug_assert!(series.iter().all(|owed| owed.recovery.as_ref() == recovery), "series of one recovery");
     if let Some(recovery) = recovery {
-        transaction.execute("SELECT FROM recoveries WHERE id = $1 FOR UPDATE", &[&recovery.as_str()]).await?;
+        let statement = transaction.prepare_cached("SELECT FROM recoveries WHERE id = $1 FOR UPDATE").await?;
+        transaction.execute(&statement, &[&recovery.as_str()]).await?;
     }
     Ok(recovery)
 }
@@ -166,8 +169,9 @@ async fn update(
 ) -> Result<Vec<OwedSeries>, Fault> {
     let ids: Vec<&str> = series.iter().map(|owed| owed.delivery.as_str()).collect();
     let numbers: Vec<i64> = series.iter().map(|owed| i64::from(owed.series.0)).collect();
+    let statement = transaction.prepare_cached(statement).await?;
     let mut changed = Vec::with_capacity(series.len());
-    for row in transaction.query(statement, &[&ids, &numbers]).await? {
+    for row in transaction.query(&statement, &[&ids, &numbers]).await? {
         let (delivery, number) = (parsed(&row, "delivery")?, series_of(&row, "series")?);
         changed
             .extend(series.iter().find(|owed| owed.delivery == delivery && owed.series == number).cloned());
@@ -182,7 +186,8 @@ async fn move_deliveries(transaction: &Transaction<'_>, series: &[&OwedSeries]) 
     let standing = |owed: &&OwedSeries| Standing::of_series(owed.series, micros_of(owed.begun_at));
     let ranks: Vec<Vec<u8>> = series.iter().map(|owed| standing(owed).rank()).collect();
     let parameters: [&(dyn ToSql + Sync); 4] = [&ids, &numbers, &since, &ranks];
-    transaction.execute(MOVE_DELIVERIES, &parameters).await?;
+    let statement = transaction.prepare_cached(MOVE_DELIVERIES).await?;
+    transaction.execute(&statement, &parameters).await?;
     Ok(())
 }
 
@@ -194,7 +199,8 @@ async fn count(
     more: usize,
 ) -> Result<(), Fault> {
     let raise = format!("UPDATE recoveries SET {column} = {column} + $2 WHERE id = $1");
+    let statement = transaction.prepare_cached(&raise).await?;
     let more = i64::try_from(more).unwrap_or(i64::MAX);
-    transaction.execute(&raise, &[&recovery.as_str(), &more]).await?;
+    transaction.execute(&statement, &[&recovery.as_str(), &more]).await?;
     Ok(())
 }

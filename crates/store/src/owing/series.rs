@@ -213,14 +213,15 @@ impl Candidate {
 
 /// Locks deliveries until the transaction ends, and reads what decides about them.
 pub(super) async fn candidates(transaction: &Transaction<'_>, ids: &[&str]) -> Result<Vec<Candidate>, Fault> {
-    transaction.execute(LOCK_DELIVERIES, &[&ids]).await?;
+    lock_deliveries(transaction, ids).await?;
     let statement = transaction.prepare_cached(CANDIDATES).await?;
     transaction.query(&statement, &[&ids]).await?.iter().map(candidate).collect()
 }
 
 /// Locks deliveries until the transaction ends.
 pub(super) async fn lock_deliveries(transaction: &Transaction<'_>, ids: &[&str]) -> Result<(), Fault> {
-    transaction.execute(LOCK_DELIVERIES, &[&ids]).await?;
+    let statement = transaction.prepare_cached(LOCK_DELIVERIES).await?;
+    transaction.execute(&statement, &[&ids]).await?;
     Ok(())
 }
 
