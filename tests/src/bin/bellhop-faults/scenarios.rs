@@ -79,9 +79,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "recovery",
         words: "50 organisations trickle while RECOVER exhausted deliveries of one are owed again, PACE a second, a \
-                recorder running; without: none are; apart: in a vhost and a database, by a worker and a recorder of its own",
+                recorder running; without: none are; published: as many fresh events instead, at the same pace, so that \
+                load is the same; apart: in a vhost and a database, by a worker and a recorder of its own",
         halves: recovery::recovery,
-        comparisons: BESIDE,
+        comparisons: &[HARMED, ("with", "published"), SHARED, ("apart", "without")],
     },
     Scenario {
         name: "dead-memory",

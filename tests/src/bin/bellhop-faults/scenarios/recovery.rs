@@ -29,8 +29,10 @@ pub(crate) fn recovery(conditions: &Conditions) -> Vec<Plan> {
         until: Until::Taken { at_most: owing * 2 + Duration::from_secs(120) },
         ..plan(name, quick(TRICKLING + 1).collect(), streams)
     };
+    let published = || Stream { part: Part::Burst, ..owed() };
     vec![
         recorded("without", vec![trickle()]),
+        recorded("published", vec![trickle(), published()]),
         recorded("apart", vec![trickle(), apart(owed())]),
         recorded("with", vec![trickle(), owed()]),
     ]
