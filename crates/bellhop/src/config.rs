@@ -98,7 +98,7 @@ impl Config {
         let sender = adapters::read_sender(settings);
         let ladder = work::read_ladder(settings);
         let worker = work::read_worker(settings, ladder, shards);
-        let recorder = recording::read_recorder(settings);
+        let recorder = recording::read_recorder(settings, shards);
         let producer = work::read_producer(settings);
         let catalogue = event_types::read_catalogue(settings);
         let api = serving::read_api(settings, &sender.allowed, catalogue.clone());

@@ -128,21 +128,30 @@ impl Topology {
 }
 
 impl Declarer {
-    /// Asks how many messages are ready in a queue. That needs no permission on it.
+    /// Asks how many messages are ready in some queues, one after the other. That needs no permission on them.
     ///
-    /// * returns `None` when there is no such queue. Zero may also mean that its leader did not answer in time.
+    /// * returns those that exist. Zero may also mean that a queue's leader did not answer in time.
     ///
     /// # Errors
     /// [`InspectError`] when the connection failed meanwhile.
-    pub async fn ready_messages(&self, queue: &str) -> Result<Option<u32>, InspectError> {
+    pub async fn ready_messages(
+        &self,
+        queues: impl IntoIterator<Item = String>,
+    ) -> Result<BTreeMap<String, u32>, InspectError> {
         let mut asker = Asker::new(self);
-        let counted = asker.counts(queue).await;
+        let mut found = BTreeMap::new();
+        for name in queues {
+            match asker.counts(&name).await {
+                Ok(Some((ready, _))) => drop(found.insert(name, ready)),
+                Ok(None) => {}
+                Err(source) => return Err(InspectError { name, source }),
+            }
+        }
         if let Some(channel) = asker.channel.take() {
-            // Whatever comes of it, the answer is there; the session takes the channel with it at the latest.
+            // Whatever comes of it, the answers are there; the session takes the channel with it at the latest.
             let _ = channel.close(REPLY_SUCCESS, "asked".into()).await;
         }
-        let counted = counted.map_err(|source| InspectError { name: queue.to_owned(), source })?;
-        Ok(counted.map(|(ready, _)| ready))
+        Ok(found)
     }
 }
 

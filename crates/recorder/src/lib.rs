@@ -27,6 +27,7 @@ mod park;
 mod owing;
 mod recovery;
 mod redelivery;
+mod room;
 
 mod upkeep;
 

@@ -102,7 +102,7 @@ impl RecorderMetrics {
             )?,
             recovery_holds: IntCounter::new(
                 "bellhop_recorder_recovery_holds_total",
-                "How often a recovery waited a second, because the broker took nothing or the due lane was full.",
+                "How often a recovery waited a second, because the broker took nothing, the due lane was full, or fresh events waited.",
             )?,
         };
         metrics.register_all(registry)?;

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use bellhop_broker::Shards;
 use bellhop_store::{LogRetention, ModeRetention};
 
 /// How a recorder works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecorderOptions {
+    /// Over how many queues the fresh events of each mode are spread; a recovery looks at all of them. Default 1.
+    pub shards: Shards,
     /// Most messages in hand, from 1. Default 64.
     pub prefetch: u16,
     /// How many records are written together, unless a single message has more. Default 500.
@@ -26,6 +29,7 @@ impl Default for RecorderOptions {
         let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
         let retention = ModeRetention { payload: days(30), attempts: days(90) };
         Self {
+            shards: Shards::ONE,
             prefetch: 64,
             batch_rows_max: 500,
             linger: Duration::from_millis(20),

@@ -18,6 +18,7 @@ use crate::options::RecorderOptions;
 use crate::owing::Owing;
 use crate::recovery::Recoveries;
 use crate::redelivery;
+use crate::room::Room;
 use crate::upkeep::Upkeep;
 use crate::writer::Writer;
 
@@ -65,7 +66,7 @@ impl Recorder {
         let metrics = RecorderMetrics::register(metrics.registry())?;
         let postgres = health.condition("postgres");
         let RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, .. } = options;
-        let RecorderOptions { retention, disable_failing_after, .. } = options;
+        let RecorderOptions { shards, retention, disable_failing_after, .. } = options;
         let intake = Intake {
             consumer: Consumer::new(&consuming, names::LOG, prefetch, stopping.clone()),
             prefetch,
@@ -84,7 +85,7 @@ impl Recorder {
         let recoveries = Mode::ALL.map(|mode| Recoveries {
             mode,
             owing: Arc::clone(&owing),
-            declarer: publishing.declarer(),
+            room: Room { mode, shards, declarer: publishing.declarer() },
             holder: holder.clone(),
             stopping: stopping.clone(),
         });

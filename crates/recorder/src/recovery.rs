@@ -1,4 +1,4 @@
-//! Recoveries: page after page at their pace, while broker and due lane have room.
+//! Recoveries: page after page at their pace, while the broker has room and nothing fresh waits.
 //!
 //! One task for each mode takes them in turns. A turn is a page or, at a high pace, the pages of a second; then the recovery
 //! is given back until its next page is due, so that none waits for what another waits for.
@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_broker::{Declarer, names};
 use bellhop_model::Mode;
 use bellhop_store::{LeaseHolder, Recovery, RecoveryPage, SERIES_PAGE_MAX};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::owing::Owing;
+use crate::room::Room;
 
 /// How often it is looked whether a recovery runs that nobody has.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -26,18 +26,12 @@ const INTERVAL_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Longest turn, but for the page with which it ends: how long others wait.
 const TURN_MAX: Duration = Duration::from_secs(1);
 
-/// How many messages may be ready in the due lane for a recovery to add more. Retries wait behind them: at 1,000, and the
-/// few hundred a second that one worker makes, for seconds.
-const DUE_READY_MAX: u32 = 1_000;
-
-/// How often the due lane is looked at while a recovery runs: at its fastest it adds as many messages meanwhile.
-const DUE_LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the lanes are looked at while a recovery runs: at its fastest it adds half as many messages meanwhile as the due
+/// lane may hold.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A page is published over the time that its pace gives it, less one part in so many for its queries.
 const SPREAD_PARTS: u32 = 10;
-
-/// Longest wait for the broker to tell how many they are.
-const DUE_LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shortest pause before it is looked again.
 const LOOK_PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -46,7 +40,7 @@ const LOOK_PAUSE_MIN: Duration = Duration::from_millis(10);
 pub(crate) struct Recoveries {
     pub(crate) mode: Mode,
     pub(crate) owing: Arc<Owing>,
-    pub(crate) declarer: Declarer,
+    pub(crate) room: Room,
     pub(crate) holder: LeaseHolder,
     pub(crate) stopping: CancellationToken,
 }
@@ -121,8 +115,8 @@ impl Recoveries {
         let began = Instant::now();
         let mut looked_at = None;
         loop {
-            if looked_at.is_none_or(|at: Instant| DUE_LOOK_INTERVAL <= at.elapsed()) {
-                if let Some(reason) = self.hindrance(recovery).await {
+            if looked_at.is_none_or(|at: Instant| LOOK_INTERVAL <= at.elapsed()) {
+                if let Some(reason) = self.hindrance().await {
                     return Turn::Held(reason);
                 }
                 looked_at = Some(Instant::now());
@@ -152,20 +146,11 @@ impl Recoveries {
     }
 
     /// Why nothing should be added now.
-    async fn hindrance(&self, recovery: &Recovery) -> Option<String> {
+    async fn hindrance(&self) -> Option<String> {
         if !self.owing.publisher.is_ready() {
             return Some("the broker takes nothing at the moment".to_owned());
         }
-        let queue = names::due_queue(recovery.mode);
-        match timeout(DUE_LOOK_PATIENCE, self.declarer.ready_messages(&queue)).await {
-            Ok(Ok(Some(ready))) if DUE_READY_MAX < ready => {
-                Some(format!("`{queue}` holds {ready} messages, more than {DUE_READY_MAX}"))
-            }
-            Ok(Ok(Some(_))) => None,
-            Ok(Ok(None)) => Some(format!("`{queue}` does not exist: declare the topology")),
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("the broker does not tell how much `{queue}` holds")),
-        }
+        self.room.hindrance().await
     }
 
     async fn pause(&self, duration: Duration) -> Option<()> {

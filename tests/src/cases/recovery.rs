@@ -2,6 +2,7 @@
 
 pub mod expunging;
 pub mod jobs;
+pub mod room;
 pub mod turns;
 
 use anyhow::{Context as _, Result, ensure};

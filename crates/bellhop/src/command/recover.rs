@@ -199,7 +199,9 @@ fn print_count(count: &RecoveryCount, pace: u32, output: Output) {
         count.found()
     );
     println!("payload gone  {payload_gone}, which would be passed over");
-    println!("time          {seconds} s at {pace} a second, as long as broker and due lane have room");
+    println!(
+        "time          {seconds} s at {pace} a second, as long as neither fresh events nor retries pile up"
+    );
 }
 
 fn print(recovery: &Recovery, output: Output) {

@@ -22,7 +22,7 @@ pub(super) fn read_broker(settings: &mut Settings, is_needed: bool) -> (Option<B
         "/etc/bellhop/broker-ca.pem",
     );
     let shards = amqp.integer(
-        Key { name: "shards", meaning: "Over how many queues the fresh events of each mode are spread, by organisation: a burst of one organisation then holds up those alone that share its shard, and one queue's throughput is no longer the fleet's. More than one needs RabbitMQ's plugin rabbitmq_consistent_hash_exchange. Too many cost the broker memory and disk, a Raft group each. Workers, `bellhop topology` and `bellhop doctor` must agree on it; `deploy/rabbitmq/README.md` says in which order to change it." },
+        Key { name: "shards", meaning: "Over how many queues the fresh events of each mode are spread, by organisation: a burst of one organisation then holds up those alone that share its shard, and one queue's throughput is no longer the fleet's. More than one needs RabbitMQ's plugin rabbitmq_consistent_hash_exchange. Too many cost the broker memory and disk, a Raft group each. Workers, recorders, `bellhop topology` and `bellhop doctor` must agree on it; `deploy/rabbitmq/README.md` says in which order to change it." },
         Shards::ONE.get(),
         Shards::ONE.get()..=Shards::MAX,
     );

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bellhop_broker::Shards;
 use bellhop_recorder::RecorderOptions;
 use bellhop_runtime::config::{Key, Section, Settings};
 use bellhop_store::{LogRetention, ModeRetention};
@@ -18,7 +19,9 @@ const FAILING_AFTER_MIN: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads section `[recorder]`.
-pub(super) fn read_recorder(settings: &mut Settings) -> RecorderOptions {
+///
+/// * `shards`: of section `[amqp]`.
+pub(super) fn read_recorder(settings: &mut Settings, shards: Shards) -> RecorderOptions {
     let defaults = RecorderOptions::default();
     let mut recorder = settings.section(
         "recorder",
@@ -66,7 +69,15 @@ pub(super) fn read_recorder(settings: &mut Settings) -> RecorderOptions {
         test: read_retention(&mut recorder, ["test_payload_retention", "test_attempts_retention"], test),
     };
     let disable_failing_after = read_failing(&mut recorder, retention);
-    RecorderOptions { prefetch, batch_rows_max, linger, publish_timeout, retention, disable_failing_after }
+    RecorderOptions {
+        shards,
+        prefetch,
+        batch_rows_max,
+        linger,
+        publish_timeout,
+        retention,
+        disable_failing_after,
+    }
 }
 
 /// * `retention`: how long deliveries are known.

@@ -6,16 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use time::Duration;
 
 use super::{Exhausted, argument, await_state, delivery_of, recover, redeliver};
-use crate::amqp::{Amqp, Message};
-use crate::appointment::{APPOINTMENT, SCHEDULED};
+use crate::appointment::SCHEDULED;
 use crate::context::{Context, Site};
-use crate::patience::eventually;
 
 /// Three pages and a bit.
 const DELIVERIES: usize = 330;
-
-/// More than a recovery suffers in the due lane.
-pub(super) const FLOOD: usize = 1_001;
 
 /// As if the time were over that a recorder has a recovery to itself.
 const LEASES_END: &str = "UPDATE recoveries SET leased_until = now() - interval '1 s'";
@@ -48,31 +43,6 @@ pub async fn a_recovery_whose_recorder_is_killed_owes_each_delivery_once(context
     let ids: BTreeSet<&str> = requests.iter().map(|request| request.webhook_id()).collect();
     ensure!(ids.len() == DELIVERIES && requests.len() == DELIVERIES, "{} of {}", ids.len(), requests.len());
     ensure!(one.drain().await?.success() && other.drain().await?.success());
-    Ok(())
-}
-
-/// Retries must not wait behind what somebody asked for.
-pub async fn a_recovery_waits_while_the_due_lane_is_full(context: Context) -> Result<()> {
-    let site = context.site().await?;
-    let exhausted = Exhausted::prepare(&context, &site, 3).await?;
-    let amqp = site.amqp().await?;
-    flood(&amqp).await?;
-    let _recorder = site.recorder().await?;
-    let begun = begin(&site, &exhausted, &[]).await?;
-    let id = begun["id"].as_str().context("an id")?;
-    let look = async || {
-        let shown = recover(&site, &["show", id]).await?;
-        let waits_for = shown["waitsFor"].as_str().context("it does not wait")?.to_owned();
-        Ok(Some(waits_for))
-    };
-    let waits_for = eventually("the recovery to wait", look).await?;
-    ensure!(waits_for.contains("bellhop.test.due"), "{waits_for}");
-    ensure!(exhausted.tables.count("series").await? == 0, "it goes on nevertheless");
-
-    // While the last are taken off, the recovery goes on already.
-    ensure!(FLOOD <= amqp.drain("bellhop.test.due").await?.len());
-    let done = await_state(&site, id, "done").await?;
-    ensure!(done["done"] == 3 && done["waitsFor"].is_null(), "{done}");
     Ok(())
 }
 
@@ -159,16 +129,6 @@ pub async fn a_dry_run_counts_and_begins_nothing(context: Context) -> Result<()>
     ensure!(done["done"] == 1 && done["payloadGone"] == 1, "{done}");
     ensure!(tables.count("series WHERE event = 'evt-lost-0000'").await? == 1);
     Ok(())
-}
-
-/// Fills the due lane of Test Mode.
-pub(super) async fn flood(amqp: &Amqp) -> Result<()> {
-    let due = Message {
-        exchange: "bellhop.test".to_owned(),
-        routing_key: "due".to_owned(),
-        ..Message::event("test", SCHEDULED, "evt-due", APPOINTMENT)
-    };
-    amqp.publish_all(&vec![due; FLOOD]).await
 }
 
 /// Begins a recovery of all that was exhausted, unless told otherwise.

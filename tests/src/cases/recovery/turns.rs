@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 use bellhop_model::{Mode, Records, WebhookId};
 
-use super::jobs::{FLOOD, begin, flood};
+use super::jobs::begin;
+use super::room::{DUE, flood_due};
 use super::{Exhausted, argument, await_state, recover};
 use crate::appointment::{APPOINTMENT, SCHEDULED};
 use crate::cases::recording::records::{Told, published};
@@ -25,7 +26,7 @@ pub async fn a_recovery_that_waits_in_test_mode_holds_no_live_one_up(context: Co
     records.push_end(&Told::to(&id, Mode::Live, "evt-live", APPOINTMENT)?.end(exhausted.since));
     published(&site, &records).await?;
     let amqp = site.amqp().await?;
-    flood(&amqp).await?;
+    flood_due(&amqp).await?;
     let _recorder = site.recorder().await?;
     exhausted.tables.await_count("deliveries WHERE mode = 'live'", 1).await?;
     let held = begin(&site, &exhausted, &[]).await?;
@@ -40,7 +41,7 @@ pub async fn a_recovery_that_waits_in_test_mode_holds_no_live_one_up(context: Co
     ensure!(done["done"] == 1, "{done}");
     let held = recover(&site, &["show", held]).await?;
     ensure!(held["state"] == "running" && held["done"] == 0, "{held}");
-    ensure!(FLOOD <= amqp.drain("bellhop.test.due").await?.len());
+    ensure!(DUE <= amqp.drain("bellhop.test.due").await?.len());
     Ok(())
 }
 

@@ -94,7 +94,8 @@ async fn move_oldest(
 ) -> Result<Tally, Failure> {
     let name = queue.name();
     // Asked for rather than taken and given back: what is given back need not keep its order.
-    let there = declarer.ready_messages(&name).await.with_context(|| format!("failed to count `{name}`"))?;
+    let there = declarer.ready_messages([name.clone()]).await;
+    let there = there.with_context(|| format!("failed to count `{name}`"))?.remove(&name);
     let there = usize::try_from(there.unwrap_or_default()).unwrap_or(usize::MAX);
     if there < count {
         return Err(Failure::Request(format!(
