@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::DeliveryFilter;
 use super::entry::moment;
+use super::filter::Conditions;
 use super::partition::first_request;
 use super::row::{corrupt, parsed, series_of};
 use crate::limits::{DELIVERIES_PAGE_MAX, DELIVERY_ATTEMPTS_MAX};
@@ -27,9 +28,9 @@ pub(super) const DELIVERY_COLUMNS: &str = "id, mode, organisation, event, event_
      (SELECT events.appointment FROM events WHERE events.mode = deliveries.mode \
       AND events.organisation = deliveries.organisation AND events.event = deliveries.event) AS appointment";
 
-/// For a page of a list. The planner takes an organisation, its webhook and a state for independent of each other, so it
-/// expects next to nothing of a webhook, reads all that there is by a bitmap, and sorts that. Without bitmaps it reads an
-/// index that has the order, and no more of it than the page.
+/// For a page of what was answered with some status. The planner takes outcome and state for independent of each other, and
+/// can tell nothing of a last request's status, so it expects next to nothing, reads all that there is by a bitmap, and sorts
+/// that. Without bitmaps it reads an index that has the order, and no more of it than the page.
 const IN_ORDER: &str = "SET LOCAL enable_bitmapscan = off";
 
 const ATTEMPT_COLUMNS: &str = "request, series, attempt, started_at, connected_us, head_us, whole_us, status, outcome, \
@@ -119,22 +120,27 @@ impl Store {
         filter: &DeliveryFilter,
         limit: usize,
     ) -> Result<Vec<LoggedDelivery>, StoreError> {
-        let (conditions, parameters) = filter.conditions();
+        let Conditions { of_page, of_rows, parameters } = filter.conditions();
         let limit = limit.min(DELIVERIES_PAGE_MAX);
         // The page is found first, by what its index alone tells. Asked for whole rows, the planner reads the newest of all
         // webhooks until enough are of one that has many: all of the log since, when that one has been quiet.
         let list = format!(
             "SELECT {DELIVERY_COLUMNS} FROM deliveries
-             JOIN (SELECT id FROM deliveries WHERE {conditions} ORDER BY begun_at DESC, id DESC LIMIT {limit}) AS page
-             USING (id) ORDER BY begun_at DESC, id DESC"
+             JOIN (SELECT id FROM deliveries WHERE {of_page} ORDER BY begun_at DESC, id DESC LIMIT {limit}) AS page
+             USING (id) WHERE {of_rows} ORDER BY begun_at DESC, id DESC"
         );
         let select = async |client: &mut Object| {
             let parameters: Vec<&(dyn ToSql + Sync)> =
                 parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
-            let transaction = client.transaction().await?;
-            transaction.batch_execute(IN_ORDER).await?;
-            let rows = transaction.query(&list, &parameters).await?;
-            transaction.commit().await?;
+            let rows = if filter.status.is_some() {
+                let transaction = client.transaction().await?;
+                transaction.batch_execute(IN_ORDER).await?;
+                let rows = transaction.query(&list, &parameters).await?;
+                transaction.commit().await?;
+                rows
+            } else {
+                client.query(&list, &parameters).await?
+            };
             let mut deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
             fill_statuses(client, &mut deliveries).await?;
             Ok(deliveries)

@@ -68,6 +68,18 @@ pub struct DeliveryCursorError;
 
 pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
 
+/// A filter in SQL.
+pub(super) struct Conditions {
+    /// What follows `WHERE` where a page is found. Only what is asked for is in it, so that the right index serves.
+    pub(super) of_page: String,
+    /// What follows `WHERE` where its rows are read: whose they must be, when one webhook is asked about. It has them all or
+    /// none. Beside the webhook, the planner would multiply the two as if they were independent, take a page for the whole
+    /// list, and read and sort that.
+    pub(super) of_rows: String,
+    /// Of both.
+    pub(super) parameters: Vec<Parameter>,
+}
+
 /// What was not taken was not delivered: by these very words the planner knows that the index of that will do.
 const UNDELIVERED: &str = "state <> 'delivered'";
 
@@ -96,47 +108,58 @@ const LAST_STATUS: &str = "coalesce(status, (\
      ORDER BY made.request DESC LIMIT 1))";
 
 impl DeliveryFilter {
-    /// What follows `WHERE`. Only what is asked for is in it, so that the right index serves.
-    pub(super) fn conditions(&self) -> (String, Vec<Parameter>) {
+    /// Writes it down.
+    pub(super) fn conditions(&self) -> Conditions {
         let Self { mode, organisation, webhook, state, event_type, event, appointment, .. } = self;
-        let mut parameters: Vec<Parameter> = Vec::new();
-        let mut conditions = vec!["true".to_owned()];
-        let mut require = |condition: &str, parameter: Option<Parameter>, end: &str| {
-            if let Some(parameter) = parameter {
-                parameters.push(parameter);
-                conditions.push(format!("{condition} ${}{end}", parameters.len()));
-            }
-        };
+        let mut all = Gathered { conditions: vec!["true".to_owned()], parameters: Vec::new() };
         let text = |text: Option<&str>| text.map(|text| Box::new(text.to_owned()) as Parameter);
-        require("mode =", text(mode.map(Mode::as_str)), "");
-        require("organisation =", text(organisation.as_ref().map(OrganisationId::as_str)), "");
-        require("webhook =", text(webhook.as_ref().map(WebhookId::as_str)), "");
-        require("state =", text(state.map(DeliveryStateName::as_str)), "");
-        require("event_type =", text(event_type.as_ref().map(EventType::as_str)), "");
-        require("event =", text(event.as_ref().map(EventId::as_str)), "");
+        all.require("mode =", text(mode.map(Mode::as_str)), "");
+        all.require("organisation =", text(organisation.as_ref().map(OrganisationId::as_str)), "");
+        let whose = if webhook.is_some() { all.conditions.split_off(1) } else { Vec::new() };
+        all.require("webhook =", text(webhook.as_ref().map(WebhookId::as_str)), "");
+        all.require("state =", text(state.map(DeliveryStateName::as_str)), "");
+        all.require("event_type =", text(event_type.as_ref().map(EventType::as_str)), "");
+        all.require("event =", text(event.as_ref().map(EventId::as_str)), "");
         let is_ours = mode.is_some() && organisation.is_some();
         let of_appointment = if is_ours { OF_OUR_APPOINTMENT } else { OF_APPOINTMENT };
-        require(&format!("{of_appointment} ="), text(appointment.as_deref()), ")");
-        require("outcome =", text(self.status.map(StatusFilter::label)), "");
+        all.require(&format!("{of_appointment} ="), text(appointment.as_deref()), ")");
+        all.require("outcome =", text(self.status.map(StatusFilter::label)), "");
         if let Some(StatusFilter::Exactly(status)) = self.status {
             let is_taken = status_label(status) == DELIVERED;
             let last_status = if is_taken { "status" } else { LAST_STATUS };
-            require(&format!("{last_status} ="), Some(Box::new(i32::from(status))), "");
+            all.require(&format!("{last_status} ="), Some(Box::new(i32::from(status))), "");
         }
-        require("begun_at >=", self.since.map(|since| Box::new(since) as Parameter), "");
-        require("begun_at <", self.until.map(|until| Box::new(until) as Parameter), "");
+        all.require("begun_at >=", self.since.map(|since| Box::new(since) as Parameter), "");
+        all.require("begun_at <", self.until.map(|until| Box::new(until) as Parameter), "");
         if let Some(DeliveryCursor { begun_at, id }) = &self.after {
-            parameters.push(Box::new(*begun_at));
-            parameters.push(Box::new(id.as_str().to_owned()));
-            let count = parameters.len();
-            conditions.push(format!("(begun_at, id) < (${}, ${count})", count - 1));
+            all.parameters.push(Box::new(*begun_at));
+            all.parameters.push(Box::new(id.as_str().to_owned()));
+            let count = all.parameters.len();
+            all.conditions.push(format!("(begun_at, id) < (${}, ${count})", count - 1));
         }
         // Whoever asks for a state has said it. Said twice, the planner takes it for rarer than it is.
         if let (None, Some(status)) = (self.state, self.status) {
             let state = if status.label() == DELIVERED { TAKEN } else { UNDELIVERED };
-            conditions.push(state.to_owned());
+            all.conditions.push(state.to_owned());
         }
-        (conditions.join(" AND "), parameters)
+        let of_rows = if whose.is_empty() { "true".to_owned() } else { whose.join(" AND ") };
+        Conditions { of_page: all.conditions.join(" AND "), of_rows, parameters: all.parameters }
+    }
+}
+
+/// Conditions and parameters as they come together.
+struct Gathered {
+    conditions: Vec<String>,
+    parameters: Vec<Parameter>,
+}
+
+impl Gathered {
+    /// Adds a condition on a parameter, where there is one.
+    fn require(&mut self, condition: &str, parameter: Option<Parameter>, end: &str) {
+        if let Some(parameter) = parameter {
+            self.parameters.push(parameter);
+            self.conditions.push(format!("{condition} ${}{end}", self.parameters.len()));
+        }
     }
 }
 
@@ -225,12 +248,12 @@ mod tests {
 
     #[test]
     fn only_what_is_asked_for_is_in_the_condition() {
-        let (conditions, parameters) = DeliveryFilter::default().conditions();
+        let Conditions { of_page: conditions, parameters, .. } = DeliveryFilter::default().conditions();
         assert_eq!((conditions.as_str(), parameters.len()), ("true", 0));
         let cursor = format!("1.dlv_{}", "0".repeat(32)).parse().expect("a place");
         let filter =
             DeliveryFilter { mode: Some(Mode::Live), after: Some(cursor), ..DeliveryFilter::default() };
-        let (conditions, parameters) = filter.conditions();
+        let Conditions { of_page: conditions, parameters, .. } = filter.conditions();
         assert_eq!(conditions, "true AND mode = $1 AND (begun_at, id) < ($2, $3)");
         assert_eq!(parameters.len(), 3);
     }
@@ -238,10 +261,10 @@ mod tests {
     #[test]
     fn the_events_of_an_appointment_are_looked_up_first_where_it_is_known_whose_it_is() {
         let filter = DeliveryFilter { appointment: Some("apt_1".into()), ..DeliveryFilter::default() };
-        assert!(filter.conditions().0.contains("events.mode = deliveries.mode"));
+        assert!(filter.conditions().of_page.contains("events.mode = deliveries.mode"));
         let organisation = "org_a".parse().ok();
         let ours = DeliveryFilter { mode: Some(Mode::Live), organisation, ..filter };
-        let (conditions, parameters) = ours.conditions();
+        let Conditions { of_page: conditions, parameters, .. } = ours.conditions();
         assert_eq!(
             conditions,
             "true AND mode = $1 AND organisation = $2 AND event IN (SELECT events.event FROM events \
@@ -251,9 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn whose_a_webhook_is_is_asked_of_the_rows_of_a_page_alone() {
+        let organisation = "org_a".parse().ok();
+        let ours = DeliveryFilter { mode: Some(Mode::Live), organisation, ..DeliveryFilter::default() };
+        assert_eq!(ours.conditions().of_page, "true AND mode = $1 AND organisation = $2");
+        assert_eq!(ours.conditions().of_rows, "true");
+        let webhook = format!("wh_{}", "a".repeat(32)).parse().ok();
+        let of_webhook = DeliveryFilter { webhook, ..ours }.conditions();
+        assert_eq!(of_webhook.of_page, "true AND webhook = $3");
+        assert_eq!(of_webhook.of_rows, "mode = $1 AND organisation = $2");
+        assert_eq!(of_webhook.parameters.len(), 3);
+    }
+
+    #[test]
     fn a_status_says_whether_it_was_delivered_and_a_state_is_said_once() {
-        let with_status =
-            |status| DeliveryFilter { status: Some(status), ..DeliveryFilter::default() }.conditions().0;
+        let with_status = |status| {
+            DeliveryFilter { status: Some(status), ..DeliveryFilter::default() }.conditions().of_page
+        };
         for failed in [StatusFilter::Class(5), StatusFilter::Exactly(404)] {
             let conditions = with_status(failed);
             assert!(conditions.ends_with(" AND state <> 'delivered'"), "{conditions}");
@@ -263,6 +300,6 @@ mod tests {
         let status = Some(StatusFilter::Class(5));
         let both =
             DeliveryFilter { state: Some(DeliveryStateName::Exhausted), status, ..DeliveryFilter::default() };
-        assert_eq!(both.conditions().0, "true AND state = $1 AND outcome = $2");
+        assert_eq!(both.conditions().of_page, "true AND state = $1 AND outcome = $2");
     }
 }
