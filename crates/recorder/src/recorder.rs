@@ -83,7 +83,6 @@ impl Recorder {
         });
         let holder = LeaseHolder::draw();
         let recoveries = Mode::ALL.map(|mode| Recoveries {
-            mode,
             owing: Arc::clone(&owing),
             room: Room { mode, shards, declarer: publishing.declarer() },
             holder: holder.clone(),

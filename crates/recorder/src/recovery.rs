@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellhop_model::Mode;
 use bellhop_store::{LeaseHolder, Recovery, RecoveryPage, SERIES_PAGE_MAX};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +37,6 @@ const LOOK_PAUSE_MIN: Duration = Duration::from_millis(10);
 
 /// Works on the recoveries of one mode, in turns.
 pub(crate) struct Recoveries {
-    pub(crate) mode: Mode,
     pub(crate) owing: Arc<Owing>,
     pub(crate) room: Room,
     pub(crate) holder: LeaseHolder,
@@ -61,7 +59,7 @@ impl Recoveries {
         // When the first of those that were given back is due.
         let mut due = None;
         loop {
-            let pause = match self.owing.store.take_recovery(self.mode, &self.holder).await {
+            let pause = match self.owing.store.take_recovery(self.room.mode, &self.holder).await {
                 Ok(Some(recovery)) => {
                     if let Some(after) = self.take_turn(&recovery).await {
                         let at = Instant::now() + after;
@@ -75,7 +73,7 @@ impl Recoveries {
                     until_due.map_or(INTERVAL, |wait| wait.clamp(LOOK_PAUSE_MIN, INTERVAL))
                 }
                 Err(error) => {
-                    tracing::warn!(%error, mode = %self.mode, "cannot look for recoveries; trying again");
+                    tracing::warn!(%error, mode = %self.room.mode, "cannot look for recoveries; trying again");
                     INTERVAL_AFTER_FAILURE
                 }
             };

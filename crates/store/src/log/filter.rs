@@ -72,9 +72,9 @@ pub(super) type Parameter = Box<dyn ToSql + Sync + Send>;
 pub(super) struct Conditions {
     /// What follows `WHERE` where a page is found. Only what is asked for is in it, so that the right index serves.
     pub(super) of_page: String,
-    /// What follows `WHERE` where its rows are read: whose they must be, when one webhook is asked about. It has them all or
-    /// none. Beside the webhook, the planner would multiply the two as if they were independent, take a page for the whole
-    /// list, and read and sort that.
+    /// What follows `WHERE` where its rows are read: whose they must be, when one webhook is asked about. All of its
+    /// deliveries are one organisation's, in one mode, so the page is the same. Beside the webhook, the planner would
+    /// multiply the three as if they were independent, expect less than a page, and read and sort all there is.
     pub(super) of_rows: String,
     /// Of both.
     pub(super) parameters: Vec<Parameter>,
